@@ -1,0 +1,68 @@
+/* One TCP connection, plain or TLS, whoever speaks over it: HTTP first, WebSocket after an upgrade.
+ *
+ * Reading: the loop has ONE receive buffer; `on_data` gets a view of it that is valid during the
+ * call only. Writing: net_write tries at once; what the kernel does not take is copied and sent
+ * when it can be, in order; net_pending tells how much waits. The user decides what too much is.
+ * Closing is idempotent and asynchronous; `on_close` comes exactly once, last, after which the
+ * connection is gone. After net_close no other callback comes. */
+#pragma once
+
+#include <stdbool.h>
+#include <sys/uio.h>
+#include <uv.h>
+
+#include "core/err.h"
+#include "core/str.h"
+
+struct net_conn;
+struct net_tls;       /* certificate and key of a listener */
+
+struct net_handler {
+    void (*on_data)(void *owner, const uint8_t *data, size_t n);
+    void (*on_eof)(void *owner);        /* the peer sent its last byte; writing may still work */
+    void (*on_drain)(void *owner);      /* net_pending has become 0 again */
+    void (*on_close)(void *owner, enum err why);   /* OK: by net_close; ERR_CLOSED: by the peer or an error */
+};
+
+struct net_listener_options {
+    const char *host;          /* NULL: all addresses, IPv6 and IPv4 */
+    int port;                  /* 0: any; net_listener_port tells which */
+    bool reuse_port;           /* several processes share the port */
+    int backlog;
+    int connections_max;       /* beyond it new ones are accepted and closed at once (after on_shed's bytes) */
+    struct net_tls *tls;       /* NULL: plain */
+};
+
+struct net_listener;
+
+/* `on_conn` gives a fresh connection; it must call net_attach before returning. fault: text for the operator
+ * ("port 3000 on 127.0.0.1 is in use"), lives in a static buffer. */
+struct net_listener *net_listen(uv_loop_t *loop, const struct net_listener_options *options,
+                                void (*on_conn)(void *arg, struct net_conn *c), void *arg, const char **fault);
+int net_listener_port(const struct net_listener *l);
+int net_listener_count(const struct net_listener *l);   /* open connections */
+void net_listener_close(struct net_listener *l);         /* stops accepting; frees itself when its connections are gone */
+
+/* Reads PEM files; NULL with *fault (file and reason). */
+struct net_tls *net_tls_new(const char *cert_file, const char *key_file, const char **fault);
+void net_tls_free(struct net_tls *tls);
+
+/* Who gets the callbacks from now on; also used at an upgrade to hand the connection over. */
+void net_attach(struct net_conn *c, const struct net_handler *handler, void *owner);
+void *net_owner(const struct net_conn *c);
+
+/* All or nothing is accepted: OK, or ERR_CLOSED when the connection is closing (nothing more will be
+ * sent). Never calls back from inside. */
+enum err net_write(struct net_conn *c, const struct iovec *iov, int n);
+size_t net_pending(const struct net_conn *c);
+void net_read_pause(struct net_conn *c);     /* flow control: the kernel's window fills up */
+void net_read_resume(struct net_conn *c);
+void net_close(struct net_conn *c);          /* at once; what is pending is lost */
+void net_close_after_write(struct net_conn *c);   /* sends what is pending (and the FIN), then closes; bounded by 5 s */
+bool net_is_closing(const struct net_conn *c);
+bool net_is_tls(const struct net_conn *c);
+
+/* The peer's address as text ("203.0.113.7"), IPv4-mapped addresses as IPv4. Written into out. */
+enum { NET_ADDRESS_BYTES = 46 };
+struct str net_peer(const struct net_conn *c, char out[NET_ADDRESS_BYTES]);
+int net_fd(const struct net_conn *c);

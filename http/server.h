@@ -1,0 +1,57 @@
+/* The HTTP/1.1 server: listener, parser behind the gate, routing, gates, validation, answers.
+ * It knows endpoints, not what they are for; what it must know of its owner comes by options. */
+#pragma once
+
+#include "core/limiter.h"
+#include "core/metrics.h"
+#include "core/net.h"
+#include "core/turn.h"
+#include "core/wheel.h"
+#include "http/request.h"
+
+struct http_options {
+    const struct endpoint *const *tables;   /* arrays ending at id == NULL; the list ends with NULL */
+    void *context;                          /* given back by http_context */
+
+    /* Who is it, and may he? Called when the endpoint has auth != 0, before the body is looked at. Calls
+     * request_authenticated(req) now or later, or answers the request (401, 403, 503). */
+    void (*authenticate)(struct http_request *req);
+    /* Runs req->endpoint->sql and answers. */
+    void (*run_sql)(struct http_request *req);
+    /* FIELD_ID: the row id of a public id, -1 when it cannot be one. */
+    int64_t (*decode_id)(struct http_request *req, int kind, struct str text);
+    /* No such path; may be NULL (404 "Not Found"). */
+    void (*unknown_path)(struct http_request *req);
+
+    const char *const *cors_origins;        /* NULL-terminated; NULL: "*" without credentials */
+    const char *public_url;                 /* its origin is always allowed; https adds HSTS */
+    const char *const *trusted_proxies;     /* whose X-Forwarded-For is believed; NULL-terminated or NULL */
+    const char *title, *version;            /* of the OpenAPI document */
+    int rate_per_minute;                    /* general, per address; 0: off */
+    int requests_max;                       /* under way at once; beyond it 503 */
+
+    int head_timeout_ms, body_timeout_ms, idle_timeout_ms, write_timeout_ms;   /* 0: 10 s, 30 s, 75 s, 30 s */
+};
+
+struct http_server;
+
+struct http_server *http_server_new(uv_loop_t *loop, struct turn *turn, struct wheel *wheel, struct metrics *metrics,
+                                    const struct http_options *options);
+/* Opens a door; may be called again for another address. */
+enum err http_server_listen(struct http_server *s, const struct net_listener_options *options, const char **fault);
+int http_server_port(const struct http_server *s);
+void *http_context(const struct http_request *req);
+
+/* Stops accepting, answers what is under way with Connection: close, closes idle connections; `drained` comes once when the
+ * last connection is gone or after timeout_ms. Upgraded connections are no longer the server's. */
+void http_server_drain(struct http_server *s, int timeout_ms, void (*drained)(void *arg), void *arg);
+void http_server_free(struct http_server *s);
+
+/* The gate between routing and validation, see http_options.authenticate. */
+void request_authenticated(struct http_request *req);
+
+/* True when `origin` (an Origin header) is the server's own or allowed by name; "*" does not count. */
+bool http_origin_allowed(const struct http_server *s, struct str origin);
+
+/* The OpenAPI 3.1 document, made once when the server is; lives as long as it. */
+struct str http_openapi(const struct http_server *s);

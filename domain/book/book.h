@@ -1,0 +1,54 @@
+/* The book: every user and every account in memory. Reads are answered from it, tokens are checked against
+ * it, and the ledger predicts from it. It is loaded at start and kept by the change stream; an entry takes
+ * only newer versions, and what this process commits is entered at once, so a client reads its own writes.
+ * It never calls the database itself: domain/live feeds it. */
+#pragma once
+
+#include "core/json.h"
+#include "core/map.h"
+#include "domain/ledger/types.h"
+
+struct account {
+    int64_t id, owner;            /* owner: users.id, 0 for system accounts */
+    int64_t balance, version;     /* committed; version is the number of its transfers */
+    int64_t lifetime;             /* points ever earned */
+    int64_t pushed;               /* the version up to which the change stream has brought it: see domain/live */
+    int64_t created_us, updated_us;
+    struct account *next;         /* of the same owner, by ascending id */
+    struct forecast *forecast;    /* the ledger's prediction while batches are in flight, else NULL */
+    uint8_t kind, asset, status;
+    bool unbounded;               /* neither locked nor carrying a balance or version */
+};
+
+struct person {
+    int64_t id;
+    int64_t tokens_from_us;       /* tokens issued before are void */
+    int64_t inbox_seq;            /* newest number of the inbox that the stream has brought */
+    struct account *accounts;     /* by ascending id */
+    char *username, *name, *email;   /* email may be NULL */
+    bool is_admin, is_system, is_agent, is_active;
+};
+
+struct book {
+    struct map accounts, people;  /* by id */
+    struct account *system[16];   /* the few accounts with a code */
+    char *system_codes[16];
+    int system_count;
+};
+
+void book_init(struct book *b);
+void book_fini(struct book *b);
+
+struct account *book_account(const struct book *b, int64_t id);                  /* NULL: unknown here */
+struct person *book_person(const struct book *b, int64_t id);
+struct account *book_system(const struct book *b, struct str code);              /* "treasury"; NULL: unknown */
+struct account *book_owned(const struct book *b, int64_t user, enum account_kind kind);   /* the oldest not closed, or NULL */
+
+/* Enters an account as the tables have it, or as a message told it; an older version changes nothing but
+ * status, which comes in commit order. Returns the entry. `code` may be STR_NONE. */
+struct account *book_put_account(struct book *b, const struct account *row, struct str code);
+/* One side of a committed transfer: takes it when it is newer than what is known; false when it was not. */
+bool book_move(struct book *b, int64_t account, int64_t balance, int64_t version, int64_t lifetime, int64_t at_us);
+
+/* Enters a user; texts are copied. inbox_seq is only ever raised. */
+struct person *book_put_person(struct book *b, const struct person *row);

@@ -1,16 +1,25 @@
 # tally: `make help` lists the targets.
 
-CC      ?= gcc
+# What can be set: VARIANT=release|asan|fuzz (build), FUZZ_SECONDS=n (a target), TESTS="files" (api, chaos, sim, browser).
 VARIANT ?= release
-B       := build/$(VARIANT)
+FUZZ_SECONDS ?= 10
+TESTS   ?=
+
+ifeq ($(origin CC),default)
+CC := $(if $(filter fuzz,$(VARIANT)),clang,gcc)
+endif
+B := build/$(VARIANT)
 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wundef -Wwrite-strings -Wvla -Werror
 LIBS := -luv -lpq -lwslay -lmbedtls -lmbedx509 -lmbedcrypto -lcurl -lsodium -lcrypt -lm
+TEST_LIBS := -lcheck -lsubunit -lrt -lpthread -ljansson
 CPPFLAGS := -I. -Ibuild/gen -I/usr/share/include/llhttp -I/usr/include/postgresql -D_GNU_SOURCE
 CFLAGS_release := -O2 -g -fno-omit-frame-pointer -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 CFLAGS_asan := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+CFLAGS_fuzz := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -Wno-error
 LDFLAGS_release := -Wl,-z,relro,-z,now
 LDFLAGS_asan := -fsanitize=address,undefined
+LDFLAGS_fuzz := -fsanitize=address,undefined
 CFLAGS := -std=gnu11 $(WARN) $(CFLAGS_$(VARIANT))
 LDFLAGS := $(LDFLAGS_$(VARIANT))
 
@@ -21,60 +30,139 @@ LLHTTP  := api http llhttp
 OBJECTS := $(SOURCES:%.c=$(B)/%.o) $(B)/gen/sql.o $(B)/gen/migrations.o $(LLHTTP:%=$(B)/llhttp/%.o)
 LIBRARY := $(B)/libtally.a
 UNIT    := $(patsubst test/unit/%.c,build/asan/test/%,$(wildcard test/unit/test_*.c))
+SIM     := $(patsubst test/sim/%.c,build/asan/test/%,$(wildcard test/sim/sim_*.c))
+FUZZ    := $(patsubst test/fuzz/%.c,build/fuzz/test/%,$(wildcard test/fuzz/fuzz_*.c))
+
+# All cores, unless the caller said otherwise; goals that must follow one another do so in scripts/.
+ifeq ($(filter -j%,$(MAKEFLAGS)),)
+MAKEFLAGS += -j$(shell nproc)
+endif
 
 .DEFAULT_GOAL := build
-.PHONY: build unit clean
+.PHONY: help setup build run test check unit fuzz sim api chaos browser check-sql lint format bench asan clean FORCE
 .SECONDARY:
+.DELETE_ON_ERROR:
 
-build: build/tallyd
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
-build/tallyd: $(LIBRARY) $(B)/tallyd.o
+setup: ## install what the build and the tests need
+	@scripts/setup build test
+
+build: build/tallyd ## build/tallyd (the default); VARIANT=asan builds build/asan/tallyd instead
+
+run: ## set up, build, start a private PostgreSQL, seed, serve on 127.0.0.1:3000
+	@scripts/run
+
+test: ## every test there is; does its own set-up
+	@scripts/test
+
+check: ## what must be green before a commit: build, lint, unit tests
+	@$(MAKE) --no-print-directory build
+	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory unit
+
+unit: ## pure rules and parsers, under ASan and UBSan
+	@$(MAKE) --no-print-directory VARIANT=asan $(UNIT)
+	@scripts/unit $(UNIT)
+
+fuzz: ## every fuzz target: its corpus, then FUZZ_SECONDS of search
+	@$(MAKE) --no-print-directory VARIANT=fuzz $(FUZZ)
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/fuzz $(FUZZ)
+
+sim: asan ## seeded simulations against naive models
+	@$(MAKE) --no-print-directory VARIANT=asan $(SIM)
+	@scripts/unit $(SIM)
+	@test/run sim $(TESTS)
+
+api chaos browser: asan
+	@test/run $@ $(TESTS)
+api: ## the real binary over HTTP and WebSocket
+chaos: ## the same, while servers, databases and clients fail
+browser: ## the dashboard in Chromium
+
+check-sql: build ## PREPARE every .sql file against a freshly migrated database
+	@scripts/check_sql $(SQL)
+
+lint: build/gen/sql.h ## the house rules, cppcheck
+	@scripts/lint
+
+format: ## clang-format over our C
+	@clang-format -i $(wildcard tallyd.c core/*.[ch] db/*.[ch] http/*.[ch] ws/*.[ch] domain/*.[ch] domain/*/*.[ch] test/*/*.[ch] scripts/*.c)
+
+bench: build ## ratios against other servers on this machine
+	@scripts/setup build bench
+	@scripts/bench/run
+
+asan:
+	@$(MAKE) --no-print-directory VARIANT=asan build/asan/tallyd
+
+clean: ## remove everything that was built (not .tally/, where make run keeps its data)
+	rm -rf build
+
+ifneq ($(VARIANT),release)
+build: $(B)/tallyd
+else
+build/tallyd: $(B)/tallyd
+	@ln -f $< $@
+endif
+
+$(B)/tallyd: $(LIBRARY) $(B)/tallyd.o
 	$(CC) $(LDFLAGS) -o $@ $(B)/tallyd.o $(LIBRARY) $(LIBS)
 
 $(LIBRARY): $(OBJECTS)
 	@rm -f $@
 	ar rcs $@ $(OBJECTS)
 
-$(B)/%.o: %.c build/gen/sql.h
+# Other flags or another compiler: everything is made again.
+$(B)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS)' | cmp -s - $@ || echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS)' > $@
+
+$(B)/%.o: %.c build/gen/sql.h build/gen/migrations.h $(B)/flags
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-$(B)/gen/%.o: build/gen/%.c
+$(B)/gen/%.o: build/gen/%.c $(B)/flags
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 # Debian's llhttp is compiled loose; the strict mode refuses three shapes of request smuggling.
-$(B)/llhttp/%.o: /usr/share/llhttp/%.c
+$(B)/llhttp/%.o: /usr/share/llhttp/%.c $(B)/flags
 	@mkdir -p $(@D)
 	$(CC) -I/usr/share/include/llhttp -DLLHTTP_STRICT_MODE=1 $(CFLAGS_$(VARIANT)) -w -c -o $@ $<
 
 build/gen/embed_sql: scripts/embed_sql.c core/sql.h
 	@mkdir -p $(@D)
-	$(CC) -O1 -o $@ $<
+	gcc -O1 -o $@ $<
 
 # The list of files is a prerequisite too: adding or removing one remakes the embedding.
 build/gen/sql.list: FORCE
 	@mkdir -p $(@D)
 	@echo "$(SQL) $(MIGRATIONS)" | cmp -s - $@ || echo "$(SQL) $(MIGRATIONS)" > $@
-FORCE:
 
-build/gen/sql.h: build/gen/embed_sql $(SQL) build/gen/sql.list
-	build/gen/embed_sql build/gen/sql.c $@ $(SQL)
-build/gen/sql.c: build/gen/sql.h
+# The header changes only when a file comes or goes, so that editing one .sql file compiles one object.
+build/gen/sql.c: build/gen/embed_sql $(SQL) build/gen/sql.list
+	build/gen/embed_sql $@ build/gen/sql.h.new $(SQL)
+	@cmp -s build/gen/sql.h.new build/gen/sql.h || cp build/gen/sql.h.new build/gen/sql.h
 build/gen/migrations.c: build/gen/embed_sql $(MIGRATIONS) build/gen/sql.list
-	build/gen/embed_sql $@ build/gen/migrations.h $(MIGRATIONS)
-	sed -i -e 's/sql_all/migrations_all/; s/SQL_COUNT/MIGRATIONS_COUNT/; s/"sql.h"/"migrations.h"/' $@ build/gen/migrations.h
+	build/gen/embed_sql $@ build/gen/migrations.h.new $(MIGRATIONS)
+	@sed -i -e 's/sql_all/migrations_all/; s/SQL_COUNT/MIGRATIONS_COUNT/; s/"sql.h"/"migrations.h"/' $@ build/gen/migrations.h.new
+	@cmp -s build/gen/migrations.h.new build/gen/migrations.h || cp build/gen/migrations.h.new build/gen/migrations.h
+build/gen/sql.h: build/gen/sql.c ;
+build/gen/migrations.h: build/gen/migrations.c ;
 
-# Every unit test is a program of its own, with the check library, ASan and UBSan.
-unit:
-	@$(MAKE) --no-print-directory VARIANT=asan $(UNIT)
-	@for t in $(UNIT); do echo "== $$t"; $$t || exit 1; done
-
+# A unit test, like a simulation, is a program of its own, with the check library, ASan and UBSan.
 build/asan/test/%: test/unit/%.c $(LIBRARY)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -MMD -MP -o $@ $< $(LIBRARY) $(LIBS) -lcheck -lsubunit -lrt -lpthread -ljansson
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -MMD -MP -o $@ $< $(LIBRARY) $(LIBS) $(TEST_LIBS)
 
-clean:
-	rm -rf build
+build/asan/test/%: test/sim/%.c $(LIBRARY)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -MMD -MP -o $@ $< $(LIBRARY) $(LIBS) $(TEST_LIBS)
 
--include $(OBJECTS:.o=.d)
+build/fuzz/test/%: test/fuzz/%.c $(LIBRARY)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -fsanitize=fuzzer $(LDFLAGS) -MMD -MP -o $@ $< $(LIBRARY) $(LIBS)
+
+-include $(OBJECTS:.o=.d) $(B)/tallyd.d $(wildcard $(B)/test/*.d)

@@ -5,11 +5,17 @@
  *
  *     log_info("db", "connected", "conn=%d ms=%d", id, ms);
  *
- * The third text is a printf format of key=value pairs, values without blanks (LOG_STR for
- * others); in JSON each becomes a member. No token, password, key or body goes into a log. */
+ * The third text is a printf format of key=value pairs; in JSON each becomes a member, a number when
+ * it looks like one. A value that may hold blanks, or that comes from outside, is written with
+ * LOG_STR, which quotes it and makes line ends, quotes and control characters harmless:
+ *
+ *     log_warn("db", "refused", "code=%s message=%s", code, LOG_STR(message));
+ *
+ * No token, password, key or body goes into a log. Only the loop's thread logs. */
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "core/str.h"
 #include "core/turn.h"
@@ -31,7 +37,13 @@ void log_line(enum log_level level, const char *area, const char *event, const c
 #define log_warn(...) log_line(LOG_WARN, __VA_ARGS__)
 #define log_error(...) log_line(LOG_ERROR, __VA_ARGS__)
 
-/* The access line, on the hot path: no printf. */
+/* s as "s" in quotes, escaped as in JSON, in out; cut with an ellipsis when it is too long. */
+enum { LOG_QUOTE_BYTES = 256 };
+const char *log_quote(char out[LOG_QUOTE_BYTES], struct str s);
+#define LOG_STR(s) log_quote((char[LOG_QUOTE_BYTES]){ 0 }, (s))
+
+/* The access line, on the hot path: no printf. Empty texts are left out; 5xx is a
+ * warning, anything else info. */
 struct log_access {
     struct str request_id, method, path, remote, endpoint, user;   /* path without its query */
     int status;

@@ -19,7 +19,7 @@ struct metric {
     struct metric *next;
 };
 
-enum { METRIC_BUCKETS = 14 };            /* 50 µs … 10 s, in steps of 1-2.5-5 */
+enum { METRIC_BUCKETS = 17 };            /* 50 µs … 10 s, in steps of 1-2.5-5 */
 
 struct metrics {
     struct metric *first, *last;

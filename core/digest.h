@@ -37,4 +37,8 @@ bool base64url_decode(struct arena *arena, struct str text, struct str *out);
 /* The ordinary alphabet with padding, as Basic authentication and Sec-WebSocket-Accept use it. */
 struct str base64_encode(struct arena *arena, struct str data);
 bool base64_decode(struct arena *arena, struct str text, struct str *out);
+/* Either alphabet into memory of the caller's, which must hold 4 * ((n + 2) / 3) characters; the
+ * number written. */
+size_t base64url_write(char *out, struct str data);
+size_t base64_write(char *out, struct str data);
 bool hex_decode(struct str text, uint8_t *out, size_t n);  /* exactly n bytes, either case */

@@ -47,6 +47,7 @@ struct http_request {
     struct buf extra_headers;            /* "Name: value\r\n"… of reply_header */
     int status;                          /* 0: not answered yet */
     bool upgraded;
+    enum { REQUEST_ARRIVING, REQUEST_DISPATCHED, REQUEST_ANSWERED } stage;   /* conn.c's */
 };
 
 struct str request_header(const struct http_request *req, struct str name);   /* STR_NONE when absent */

@@ -34,7 +34,7 @@ SIM     := $(patsubst test/sim/%.c,build/asan/test/%,$(wildcard test/sim/sim_*.c
 FUZZ    := $(patsubst test/fuzz/%.c,build/fuzz/test/%,$(wildcard test/fuzz/fuzz_*.c))
 
 # All cores, unless the caller said otherwise; goals that must follow one another do so in scripts/.
-ifeq ($(filter -j%,$(MAKEFLAGS)),)
+ifeq ($(MAKELEVEL)$(filter -j%,$(MAKEFLAGS)),0)
 MAKEFLAGS += -j$(shell nproc)
 endif
 
@@ -63,15 +63,15 @@ check: ## what must be green before a commit: build, lint, unit tests
 	@$(MAKE) --no-print-directory unit
 
 unit: ## pure rules and parsers, under ASan and UBSan
-	@$(MAKE) --no-print-directory VARIANT=asan $(UNIT)
+	@$(MAKE) --no-print-directory VARIANT=asan build/asan/libtally.a $(UNIT)
 	@scripts/unit $(UNIT)
 
 fuzz: ## every fuzz target: its corpus, then FUZZ_SECONDS of search
-	@$(MAKE) --no-print-directory VARIANT=fuzz $(FUZZ)
+	@$(MAKE) --no-print-directory VARIANT=fuzz build/fuzz/libtally.a $(FUZZ)
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/fuzz $(FUZZ)
 
-sim: asan ## seeded simulations against naive models
-	@$(MAKE) --no-print-directory VARIANT=asan $(SIM)
+sim: ## seeded simulations against naive models
+	@$(MAKE) --no-print-directory VARIANT=asan build/asan/libtally.a $(SIM)
 	@scripts/unit $(SIM)
 	@test/run sim $(TESTS)
 
@@ -119,7 +119,7 @@ $(B)/flags: FORCE
 	@mkdir -p $(@D)
 	@echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS)' | cmp -s - $@ || echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS)' > $@
 
-$(B)/%.o: %.c build/gen/sql.h build/gen/migrations.h $(B)/flags
+$(B)/%.o: %.c $(B)/flags | build/gen/sql.h build/gen/migrations.h
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 

@@ -74,15 +74,15 @@ int main(int argc, char **argv)
     if (argc < 3) fail("usage: embed_sql OUT.c OUT.h FILE", "");
     FILE *c = fopen(argv[1], "w"), *h = fopen(argv[2], "w");
     if (!c || !h) fail("cannot write", argv[1]);
-    fputs("/* Made by scripts/embed_sql.c from the .sql files. */\n#include \"sql.h\"\n", c);
+    fputs("/* Made by scripts/embed_sql.c from the .sql files. */\n#include <stddef.h>\n#include \"sql.h\"\n", c);
     fputs("/* Made by scripts/embed_sql.c from the .sql files. */\n#pragma once\n#include \"core/sql.h\"\n", h);
     for (int i = 3; i < argc; i++) {
         char symbol[256];
         char *text = read_file(argv[i]);
         symbol_of(argv[i], symbol);
         fprintf(h, "extern const struct sql sql_%s;\n", symbol);
-        fprintf(c, "const struct sql sql_%s = { .index = %d, .params = %d, .name = \"%s\", .file = \"%s\", .text =\n", symbol,
-                i - 3, count_params(text), symbol, argv[i]);
+        fprintf(c, "const struct sql sql_%s = { .index = %d, .params = %d, .name = \"%s\", .file = \"%s\",\n    .text =\n",
+                symbol, i - 3, count_params(text), symbol, argv[i]);
         put_literal(c, text);
         fputs("};\n", c);
         free(text);

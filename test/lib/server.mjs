@@ -1,5 +1,5 @@
 // The server under test: the real binary on a free port with a database of its own. It is watched:
-// when it dies or a sanitizer reports, the running test fails at once and stop() fails too.
+// when it dies or a sanitizer reports, stop() fails, and so does the test file, stop() or not.
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import net from 'node:net';
@@ -14,9 +14,13 @@ const SECRET = 'a secret of the tests, forty characters!';
 const REPORT = /(Address|Leak|Thread|Memory|UndefinedBehavior)Sanitizer|runtime error:|must\(/;
 const LINES_KEPT = 50_000;
 const running = new Set();
+const faults = [];
+const directories = new Set();
 
 process.on('exit', () => {
   for (const server of running) server.child.kill('SIGKILL');
+  for (const dir of directories) rmSync(dir, { recursive: true, force: true });
+  if (faults.length) process.exitCode = 1;
 });
 
 /** A TCP port that was free a moment ago. */
@@ -45,6 +49,7 @@ export class Server {
     this.host = '127.0.0.1';
     this.scheme = env.TLS_CERT ? 'https' : 'http';
     this.dataDir = mkdtempSync(path.join(tmpdir(), 'tally-data.'));
+    directories.add(this.dataDir);
     this.port = 0;
     this.logs = [];        // parsed lines, newest last
     this.output = '';      // what was no JSON: reports, panics
@@ -116,8 +121,9 @@ export class Server {
     const report = REPORT.test(this.output);
     if (this.expectDeath && !report) return;
     this.fault = new Error(`the server ${report ? 'was stopped by a report' : 'died unexpectedly'} (${signal ?? `exit code ${code}`})\n${this.said()}`);
-    // Thrown outside of any call: node:test makes the running test fail with it.
-    if (!this.starting) queueMicrotask(() => { throw this.fault; });
+    if (this.starting) return;
+    faults.push(this.fault);
+    console.error(this.fault.message);
   }
 
   /** What it said last, for messages. */
@@ -166,7 +172,6 @@ export class Server {
         throw error;
       });
     }
-    rmSync(this.dataDir, { recursive: true, force: true });
     if (this.fault) throw this.fault;
     if (this.result.code !== 0 && !this.killed) {
       throw new Error(`after SIGTERM: ${this.result.signal ?? `exit code ${this.result.code}`}\n${this.said()}`);

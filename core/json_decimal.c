@@ -35,7 +35,9 @@ static bool shift(const char *digits, const char *end, int64_t exponent, bool ne
     for (; exponent > 0; exponent--) {
         if (__builtin_mul_overflow(value, (int64_t) 10, &value)) return false;
     }
-    return negative ? (*out = value, true) : !__builtin_sub_overflow((int64_t) 0, value, out);
+    if (!negative && value == INT64_MIN) return false;
+    *out = negative ? value : -value;
+    return true;
 }
 
 bool json_decimal(struct str number, int scale, int64_t *out)

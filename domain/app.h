@@ -1,0 +1,45 @@
+/* What the capabilities share: made and wired by tallyd.c, handed to every handler as http_context(req). */
+#pragma once
+
+#include "core/limiter.h"
+#include "core/mail.h"
+#include "core/metrics.h"
+#include "core/turn.h"
+#include "core/wheel.h"
+#include "core/work.h"
+#include "db/db.h"
+#include "db/stream.h"
+#include "domain/book/book.h"
+#include "domain/ledger/ledger.h"
+#include "domain/pid/pid.h"
+#include "domain/settings.h"
+#include "http/server.h"
+#include "ws/hub.h"
+
+struct app {
+    const struct settings *settings;
+    uv_loop_t *loop;
+    struct turn turn;
+    struct wheel *wheel;
+    struct metrics metrics;
+    struct db *db;                    /* reads and plain writes */
+    struct ledger *ledger;
+    struct book book;
+    struct pid_key pids;
+    struct work_queue *passwords;     /* argon2id, one at a time */
+    struct auth *auth;                /* domain/auth: tokens, keys, revocations */
+    struct live *live;                /* domain/live: the stream into book and push */
+    struct push *push;                /* domain/push: who hears what */
+    struct points *points;            /* domain/points: levels */
+    struct outbox *outbox;            /* domain/mail: the queue of mails */
+    struct alerts *alerts;            /* domain/alerts: transfer alerts */
+    struct http_server *http;
+    struct ws_server *ws;
+    struct ws_hub hub;
+    bool stopping;
+};
+
+static inline struct app *app_of(const struct http_request *req)
+{
+    return http_context(req);
+}

@@ -81,8 +81,9 @@ int main(int argc, char **argv)
         char *text = read_file(argv[i]);
         symbol_of(argv[i], symbol);
         fprintf(h, "extern const struct sql sql_%s;\n", symbol);
-        fprintf(c, "const struct sql sql_%s = { .index = %d, .params = %d, .name = \"%s\", .file = \"%s\",\n    .text =\n",
-                symbol, i - 3, count_params(text), symbol, argv[i]);
+        fprintf(c, "const struct sql sql_%s = { .index = %d, .params = %d, .name = \"%s\",\n", symbol, i - 3,
+                count_params(text), symbol);
+        fprintf(c, "    .file = \"%s\", .text =\n", argv[i]);
         put_literal(c, text);
         fputs("};\n", c);
         free(text);

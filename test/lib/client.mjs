@@ -94,7 +94,8 @@ class Raw {
       for (;;) {
         const value = condition();
         if (value) return value;
-        if (this.ended) throw new Error(`the connection ended before ${what}; it had said: ${this.bytes.toString('latin1').slice(0, 300)}`);
+        const said = this.bytes.toString('latin1').slice(0, 300);
+        if (this.ended) throw new Error(`the connection ended before ${what}; it had said: ${said}`);
         await new Promise((resolve) => { this.changed = resolve; });
       }
     })();
@@ -180,11 +181,13 @@ function takeChunks(bytes, start, done) {
  * A WebSocket on /ws, open when this resolves. options: token (as Bearer), protocols, headers,
  * cursor, path. An upgrade that is refused rejects with error.status and error.text.
  */
-export async function socket(server, { token, protocols = [], headers = {}, cursor, path = '/ws', timeout = TIMEOUT, ...rest } = {}) {
+export async function socket(server, options = {}) {
+  const { token, protocols = [], headers = {}, cursor, path = '/ws', timeout = TIMEOUT, ...rest } = options;
   const url = new URL(path, server.url.replace(/^http/, 'ws'));
   if (cursor) url.searchParams.set('cursor', cursor);
   const all = token ? { authorization: `Bearer ${token}`, ...headers } : headers;
-  const ws = new WebSocket(url, protocols, { headers: all, rejectUnauthorized: false, perMessageDeflate: false, ...rest });
+  const settings = { headers: all, rejectUnauthorized: false, perMessageDeflate: false, ...rest };
+  const ws = new WebSocket(url, protocols, settings);
   const client = new Socket(ws, timeout);
   await within(client.opened, timeout, `the upgrade of ${url.pathname}`);
   return client;
@@ -266,5 +269,6 @@ async function refused(reply) {
   let text = '';
   reply.setEncoding('utf8');
   for await (const part of reply) text += part;
-  return Object.assign(new Error(`the upgrade was answered with ${reply.statusCode}`), { status: reply.statusCode, text });
+  const status = reply.statusCode;
+  return Object.assign(new Error(`the upgrade was answered with ${status}`), { status, text });
 }

@@ -16,17 +16,22 @@ function expect(reply, status, what) {
 /** `client` is an api(server) or a server. */
 const clientOf = (client) => (client.request ? client : api(client));
 
+function personOf(anybody, { user, token }, password) {
+  return { id: user._id, name: user.name, email: user.email, password, token, api: anybody.with({ token }) };
+}
+
 /** A new customer. */
-export async function register(client, { name = 'Ada Example', email = emailOf(name), password = 'correct horse' } = {}) {
+export async function register(client, who = {}) {
+  const { name = 'Ada Example', email = emailOf(name), password = 'correct horse' } = who;
   const anybody = clientOf(client);
   const reply = expect(await anybody.post('/api/auth/register', { body: { name, email, password } }), 201, 'register');
-  return { id: reply.user._id, name, email, password, token: reply.token, api: anybody.with({ token: reply.token }) };
+  return personOf(anybody, reply, password);
 }
 
 export async function logIn(client, { email, password }) {
   const anybody = clientOf(client);
   const reply = expect(await anybody.post('/api/auth/login', { body: { email, password } }), 200, 'log in');
-  return { id: reply.user._id, name: reply.user.name, email, password, token: reply.token, api: anybody.with({ token: reply.token }) };
+  return personOf(anybody, reply, password);
 }
 
 /** The system user, who alone may bring money into the world. Made by the operator's command. */

@@ -73,7 +73,8 @@ export class Cluster {
     const mine = `${TEMPLATE}_${process.pid}`;
     await execute(this.url(), `CREATE DATABASE ${mine}`);
     await tallyd(['migrate'], { database: this.url(mine) });
-    const won = await run(postgresTool('psql'), ['-Xq', this.url(), '-c', `ALTER DATABASE ${mine} RENAME TO ${TEMPLATE}`]);
+    const rename = `ALTER DATABASE ${mine} RENAME TO ${TEMPLATE}`;
+    const won = await run(postgresTool('psql'), ['-Xq', this.url(), '-c', rename]);
     if (won.code === 0) return;
     if (!(await query(this.url(), known)).length) throw new Error(won.stderr);
     await execute(this.url(), `DROP DATABASE ${mine}`);
@@ -110,5 +111,6 @@ export async function execute(url, sql) {
 
 /** Runs a command of tallyd's, such as ['audit'], to its end; an exit code but 0 is an error. */
 export function tallyd(args, { database, env = {}, binary = tallydPath } = {}) {
-  return runOrThrow(binary, args, { env: { ...sanitizerEnv, TALLY_LOG_FORMAT: 'json', TALLY_DATABASE_URL: database, ...env } });
+  const settings = { ...sanitizerEnv, TALLY_LOG_FORMAT: 'json', TALLY_DATABASE_URL: database, ...env };
+  return runOrThrow(binary, args, { env: settings });
 }

@@ -37,14 +37,14 @@ export async function freePort() {
  * database: a URL (default: a fresh one). env: settings on top. workers: more than one process.
  * A test ends it with stop(); one that forgets has it killed at the end of its file.
  */
-export async function startServer({ env = {}, workers = 1, database, binary = tallydPath, ready = true, args = ['serve'] } = {}) {
+export async function startServer({ env, workers, database, binary, args, ready = true } = {}) {
   const server = new Server({ env, workers, binary, args, database: database ?? await freshDatabase() });
   await server.start({ ready });
   return server;
 }
 
 export class Server {
-  constructor({ env, workers, binary, args, database }) {
+  constructor({ env = {}, workers = 1, binary = tallydPath, args = ['serve'], database }) {
     Object.assign(this, { env, workers, binary, args, database });
     this.host = '127.0.0.1';
     this.scheme = env.TLS_CERT ? 'https' : 'http';
@@ -65,8 +65,9 @@ export class Server {
     const from = this.logs.length;
     this.spawn();
     try {
-      await this.while(() => this.logs.slice(from).some((line) => line.area === 'http' && line.event === 'listening'), 'the server to listen');
-      this.port ||= Number(this.logs.slice(from).find((line) => line.event === 'listening' && line.area === 'http').port);
+      const listening = () => this.logs.slice(from).find((line) => line.area === 'http' && line.event === 'listening');
+      const { port } = await this.while(listening, 'the server to listen');
+      this.port ||= Number(port);
       this.agent = agentFor(this.url);
       if (ready) await this.ready();
     } catch (error) {
@@ -79,12 +80,21 @@ export class Server {
   spawn() {
     const settings = {
       ...sanitizerEnv,
-      TALLY_HOST: this.host, TALLY_PORT: String(this.port), TALLY_DATABASE_URL: this.database, TALLY_DATA_DIR: this.dataDir,
-      TALLY_LOG_FORMAT: 'json', TALLY_JWT_SECRET: SECRET, TALLY_RATE_LIMIT: 'off', WORKERS: String(this.workers), ...this.env,
+      PATH: process.env.PATH,
+      HOME: this.dataDir,
+      TALLY_HOST: this.host,
+      TALLY_PORT: String(this.port),
+      TALLY_DATABASE_URL: this.database,
+      TALLY_DATA_DIR: this.dataDir,
+      TALLY_LOG_FORMAT: 'json',
+      TALLY_JWT_SECRET: SECRET,
+      TALLY_RATE_LIMIT: 'off',
+      WORKERS: String(this.workers),
+      ...this.env,
     };
     // The kernel kills it when this process ends, even if that is by SIGKILL.
     this.child = spawn('setpriv', ['--pdeathsig', 'KILL', this.binary, ...this.args],
-      { cwd: this.dataDir, env: { PATH: process.env.PATH, HOME: this.dataDir, ...settings }, stdio: ['ignore', 'pipe', 'pipe'] });
+      { cwd: this.dataDir, env: settings, stdio: ['ignore', 'pipe', 'pipe'] });
     const child = this.child;
     running.add(this);
     this.read(child.stderr);
@@ -120,7 +130,8 @@ export class Server {
     this.result = { code, signal };
     const report = REPORT.test(this.output);
     if (this.expectDeath && !report) return;
-    this.fault = new Error(`the server ${report ? 'was stopped by a report' : 'died unexpectedly'} (${signal ?? `exit code ${code}`})\n${this.said()}`);
+    const what = report ? 'was stopped by a report' : 'died unexpectedly';
+    this.fault = new Error(`the server ${what} (${signal ?? `exit code ${code}`})\n${this.said()}`);
     if (this.starting) return;
     faults.push(this.fault);
     console.error(this.fault.message);
@@ -136,7 +147,7 @@ export class Server {
   async while(condition, what, timeout = 20_000) {
     this.starting = true;
     try {
-      await until(() => {
+      return await until(() => {
         if (!running.has(this)) throw Object.assign(this.fault ?? new Error('the server is gone'), { final: true });
         return condition();
       }, what, { timeout, final: (error) => error.final });
@@ -146,7 +157,8 @@ export class Server {
   }
 
   ready({ timeout = 20_000 } = {}) {
-    return this.while(async () => (await api(this).get('/ready', { timeout: 2000 }).catch(() => ({}))).status === 200, '/ready to say 200', timeout);
+    const answers = async () => (await api(this).get('/ready', { timeout: 2000 }).catch(() => ({}))).status === 200;
+    return this.while(answers, '/ready to say 200', timeout);
   }
 
   /** Waits for a log line of this area and event (and whatever else `fits` demands). */
@@ -202,8 +214,7 @@ export class Server {
 
   /** Runs a command of tallyd's on this server's database: server.command('audit'). */
   command(...args) {
-    return tallyd(args, {
-      database: this.database, binary: this.binary, env: { TALLY_DATA_DIR: this.dataDir, TALLY_JWT_SECRET: SECRET, ...this.env },
-    });
+    const env = { TALLY_DATA_DIR: this.dataDir, TALLY_JWT_SECRET: SECRET, ...this.env };
+    return tallyd(args, { database: this.database, binary: this.binary, env });
   }
 }

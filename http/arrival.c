@@ -11,8 +11,6 @@
 #include "core/mem.h"
 #include "core/must.h"
 
-enum { REPLY_BYTES_MAX = 64 << 20, EXTRA_HEADERS_BYTES_MAX = 16384 };
-
 struct http_request *http_request_new(struct http_server *s, struct http_conn *conn)
 {
     struct arena arena;
@@ -24,9 +22,7 @@ struct http_request *http_request_new(struct http_server *s, struct http_conn *c
     req->conn = conn;
     list_init(&req->link);
     req->started_us = clock_mono_us();
-    buf_init(&req->reply, REPLY_BYTES_MAX);
-    buf_init(&req->extra_headers, EXTRA_HEADERS_BYTES_MAX);
-    return req;
+    return req;                           /* reply.c gives its buffers their maxima */
 }
 
 void http_request_free(struct http_request *req)
@@ -113,6 +109,13 @@ static struct str new_id(struct http_request *req)
     uint32_t n = req->server->id_counter++;
     for (int i = 0; i < 8; i++) p[HTTP_ID_PREFIX_BYTES + i] = digits[(n >> (28 - 4 * i)) & 15];
     return (struct str){ p, HTTP_ID_PREFIX_BYTES + 8 };
+}
+
+void http_arrival_blank(struct http_request *req, struct str peer)
+{
+    req->id = new_id(req);
+    req->remote = arena_str(&req->arena, peer);
+    req->target = req->path = STR("-");
 }
 
 void http_arrival_take(struct http_request *req, const struct gate *g, const char *head, struct str peer)

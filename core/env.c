@@ -121,6 +121,7 @@ bool env_parse(struct str text, struct arena *arena, void (*take)(void *arg, str
                void *arg, int *line)
 {
     if (str_starts(text, STR("\xef\xbb\xbf"))) text = (struct str){ text.p + 3, text.n - 3 };
+    if (text.n == 0) return true;
     struct env e = { text.p, text.p + text.n, arena, 1 };
     while (e.at < e.end) {
         const char *start = e.at;

@@ -43,8 +43,9 @@ static bool shift(const char *digits, const char *end, int64_t exponent, bool ne
 bool json_decimal(struct str number, int scale, int64_t *out)
 {
     must(scale >= 0 && scale <= SCALE_MAX);
-    const char *p = number.p, *end = number.p + number.n;
-    if (number.n == 0 || json_number_end(p, end) != end) return false;
+    if (number.n == 0) return false;
+    const char *p = number.p, *end = p + number.n;
+    if (json_number_end(p, end) != end) return false;
     bool negative = *p == '-';
     if (negative) p++;
 

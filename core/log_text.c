@@ -45,7 +45,7 @@ void log_put_json(struct buf *b, struct str s)
     buf_char(b, '"');
     for (size_t i = 0; i < s.n;) {
         size_t n = shown_length(s, i);
-        if (n == 0 && (unsigned char) s.p[i] < 0x20) {
+        if (n == 0 && s.p[i] > 0 && s.p[i] < 0x20) {
             char text[7];
             buf_put(b, text, (size_t) snprintf(text, sizeof text, "\\u%04x", (unsigned) s.p[i]));
         } else if (s.p[i] == '"' || s.p[i] == '\\') {

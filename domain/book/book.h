@@ -4,7 +4,7 @@
  * It never calls the database itself: domain/live feeds it. */
 #pragma once
 
-#include "core/json.h"
+#include "core/arena.h"
 #include "core/map.h"
 #include "domain/ledger/types.h"
 
@@ -31,6 +31,8 @@ struct person {
 
 struct book {
     struct map accounts, people;  /* by id */
+    struct map strays;            /* accounts whose owner is not known yet, by owner */
+    struct arena arena;           /* accounts and people; they are never taken out again */
     struct account *system[16];   /* the few accounts with a code */
     char *system_codes[16];
     int system_count;

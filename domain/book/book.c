@@ -1,0 +1,161 @@
+/* Who has what, in memory. An account is in one map by id and on its owner's list by ascending id; the
+ * few with a code are found by that. Entries are never removed (accounts are closed, not deleted), so
+ * a pointer into the book stays good until book_fini, and all live in one arena: a million accounts
+ * cost their own size and a slot of the map.
+ *
+ * What may come in any order is put right here: an account may be told before its owner (it waits
+ * among the strays), and states of an account may come twice or late (only newer versions count). */
+#include "domain/book/book.h"
+
+#include <string.h>
+
+#include "core/mem.h"
+#include "core/must.h"
+
+void book_init(struct book *b)
+{
+    *b = (struct book){ 0 };
+    map_init(&b->accounts);
+    map_init(&b->people);
+    map_init(&b->strays);
+    arena_init(&b->arena);
+}
+
+void book_fini(struct book *b)
+{
+    struct person *p;
+    for (size_t i = 0; (p = map_next(&b->people, &i));) mem_free(p->username);
+    for (int i = 0; i < b->system_count; i++) mem_free(b->system_codes[i]);
+    map_fini(&b->accounts);
+    map_fini(&b->people);
+    map_fini(&b->strays);
+    arena_fini(&b->arena);
+    *b = (struct book){ 0 };
+}
+
+struct account *book_account(const struct book *b, int64_t id)
+{
+    return map_get(&b->accounts, (uint64_t) id);
+}
+
+struct person *book_person(const struct book *b, int64_t id)
+{
+    return map_get(&b->people, (uint64_t) id);
+}
+
+struct account *book_system(const struct book *b, struct str code)
+{
+    for (int i = 0; i < b->system_count; i++) {
+        if (str_eq(str_from(b->system_codes[i]), code)) return b->system[i];
+    }
+    return NULL;
+}
+
+struct account *book_owned(const struct book *b, int64_t user, enum account_kind kind)
+{
+    const struct person *p = book_person(b, user);
+    for (struct account *a = p ? p->accounts : NULL; a; a = a->next) {
+        if (a->kind == kind && a->status != ACCOUNT_CLOSED) return a;
+    }
+    return NULL;
+}
+
+static void link_by_id(struct account **list, struct account *a)
+{
+    while (*list && (*list)->id < a->id) list = &(*list)->next;
+    a->next = *list;
+    *list = a;
+}
+
+static void give_to_owner(struct book *b, struct account *a)
+{
+    struct person *owner = book_person(b, a->owner);
+    if (owner) {
+        link_by_id(&owner->accounts, a);
+        return;
+    }
+    struct account *strays = map_get(&b->strays, (uint64_t) a->owner);
+    link_by_id(&strays, a);
+    map_set(&b->strays, (uint64_t) a->owner, strays);
+}
+
+static void put_code(struct book *b, struct account *a, struct str code)
+{
+    if (!code.p || book_system(b, code)) return;
+    int max = (int) (sizeof b->system / sizeof *b->system);
+    must(b->system_count < max);
+    char *copy = mem_alloc(code.n + 1);
+    memcpy(copy, code.p, code.n);
+    b->system[b->system_count] = a;
+    b->system_codes[b->system_count++] = copy;
+}
+
+struct account *book_put_account(struct book *b, const struct account *row, struct str code)
+{
+    struct account *a = book_account(b, row->id);
+    if (!a) {
+        a = arena_new(&b->arena, struct account);
+        *a = *row;
+        a->next = NULL;
+        a->forecast = NULL;
+        map_set(&b->accounts, (uint64_t) a->id, a);
+        if (a->owner) give_to_owner(b, a);
+    } else {
+        if (row->version > a->version) {
+            a->balance = row->balance;
+            a->version = row->version;
+            a->lifetime = row->lifetime;
+        }
+        if (row->updated_us > a->updated_us) a->updated_us = row->updated_us;
+        if (row->pushed > a->pushed) a->pushed = row->pushed;
+        a->status = row->status;
+    }
+    put_code(b, a, code);
+    return a;
+}
+
+bool book_move(struct book *b, int64_t account, int64_t balance, int64_t version, int64_t lifetime, int64_t at_us)
+{
+    struct account *a = book_account(b, account);
+    if (!a || a->unbounded || version <= a->version) return false;
+    a->balance = balance;
+    a->version = version;
+    a->lifetime = lifetime;
+    if (at_us > a->updated_us) a->updated_us = at_us;
+    return true;
+}
+
+/* The three texts lie behind one another in one block, which username owns. */
+static void copy_texts(struct person *p, const struct person *row)
+{
+    const char *name = row->name ? row->name : "", *username = row->username ? row->username : "";
+    size_t username_bytes = strlen(username) + 1, name_bytes = strlen(name) + 1;
+    size_t email_bytes = row->email ? strlen(row->email) + 1 : 0;
+    char *block = mem_alloc(username_bytes + name_bytes + email_bytes);
+    memcpy(block, username, username_bytes);
+    memcpy(block + username_bytes, name, name_bytes);
+    if (email_bytes) memcpy(block + username_bytes + name_bytes, row->email, email_bytes);
+    mem_free(p->username);
+    p->username = block;
+    p->name = block + username_bytes;
+    p->email = email_bytes ? block + username_bytes + name_bytes : NULL;
+}
+
+struct person *book_put_person(struct book *b, const struct person *row)
+{
+    struct person *p = book_person(b, row->id);
+    if (!p) {
+        p = arena_new(&b->arena, struct person);
+        p->id = row->id;
+        p->accounts = map_remove(&b->strays, (uint64_t) row->id);
+        map_set(&b->people, (uint64_t) p->id, p);
+    }
+    copy_texts(p, row);
+    p->tokens_from_us = row->tokens_from_us;
+    if (row->inbox_seq > p->inbox_seq) p->inbox_seq = row->inbox_seq;
+    p->is_admin = row->is_admin;
+    p->is_system = row->is_system;
+    p->is_agent = row->is_agent;
+    p->is_active = row->is_active;
+    return p;
+}

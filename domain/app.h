@@ -36,6 +36,7 @@ struct app {
     struct http_server *http;
     struct ws_server *ws;
     struct ws_hub hub;
+    uint64_t started_us;              /* monotonic */
     bool stopping;
 };
 

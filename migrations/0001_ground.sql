@@ -253,3 +253,30 @@ CREATE TABLE mail_outbox (
     created_at  timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX mail_outbox_due ON mail_outbox (next_try_at) WHERE status = 'waiting';
+
+-- Names for people who do not choose one -------------------------------------------------------------
+
+-- From an e-mail's local part, with a number when taken; never all digits, never 24 hexadecimal characters. Two sign-ups at the same
+-- moment may still get the same: the unique index decides, and the caller tries again.
+CREATE FUNCTION free_username(wanted text) RETURNS text LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    base text := left(lower(regexp_replace(split_part(wanted, '@', 1), '[^A-Za-z0-9._-]', '', 'g')), 40);
+    candidate text;
+BEGIN
+    IF base ~ '^[0-9]*$' OR base ~ '^[0-9a-f]{24}$' THEN
+        base := 'user' || base;
+    END IF;
+    FOR i IN 0..20 LOOP
+        candidate := base || CASE WHEN i = 0 THEN '' WHEN i < 4 THEN (i + 1)::text
+                                  ELSE floor(random() * power(10, least(i, 15)))::bigint::text END;
+        IF candidate !~ '^[0-9a-f]{24}$' AND NOT EXISTS (SELECT FROM users WHERE lower(username) = candidate) THEN
+            RETURN candidate;
+        END IF;
+    END LOOP;
+    RETURN 'user' || replace(gen_random_uuid()::text, '-', '');
+END $$;
+
+-- Eight characters of A–Z and 0–9; the unique index decides about the one in 10^12.
+CREATE FUNCTION new_referral_code() RETURNS text LANGUAGE sql VOLATILE AS $$
+    SELECT string_agg(substr('ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789', 1 + get_byte(sha256(uuid_send(gen_random_uuid())), 0) % 36, 1), '')
+    FROM generate_series(1, 8) $$;

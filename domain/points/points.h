@@ -26,4 +26,7 @@ const struct level *points_level(const struct points *p, int64_t lifetime, const
 void points_attach_level_up(struct points *p, struct posting *posting, int leg, const struct person *person, int64_t lifetime_before,
                             struct arena *arena);
 
+/* For http_options.unknown_path: below /api/points everything unknown is 401 without a token, else 404. */
+void points_unknown_path(struct http_request *req);
+
 extern const struct endpoint points_endpoints[];

@@ -1,0 +1,423 @@
+/* The composition root: reads the configuration, wires the parts, runs the loop, and takes it all down again in order.
+ *
+ * Start: what cannot work is found before the port is opened (settings, database, what PostgreSQL must offer), said by name
+ * with its mend, and ends the process. Stop (SIGTERM, SIGINT): no new connections, answers for what is under way, sockets closed with
+ * 1001, postings settled, then the rest; exit 0. A second signal ends it at once. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "core/clock.h"
+#include "core/flow.h"
+#include "core/log.h"
+#include "core/must.h"
+#include "core/workers.h"
+#include "db/migrate.h"
+#include "domain/alerts/alerts.h"
+#include "domain/auth/auth.h"
+#include "domain/bank/bank.h"
+#include "domain/command/command.h"
+#include "domain/live/live.h"
+#include "domain/mail/outbox.h"
+#include "domain/ops/ops.h"
+#include "domain/points/points.h"
+#include "domain/push/push.h"
+#include "domain/signin/signin.h"
+#include "domain/sql_endpoint.h"
+#include "migrations.h"
+#include "sql.h"
+
+#define TALLY_VERSION "0.1.0"
+
+enum {
+    POSTINGS_MAX = 20000,
+    POSTING_DEADLINE_MS = 8000,
+    DB_QUEUE_MAX = 10000,
+    DB_DEADLINE_MS = 8000,
+    REQUESTS_MAX = 30000,
+    PASSWORDS_WAITING_MAX = 100,
+    DRAIN_MS = 15000,
+    FILES_RESERVED = 128,
+};
+
+static const struct endpoint *const endpoint_tables[] = {
+    ops_endpoints, signin_endpoints, bank_endpoints, points_endpoints, push_endpoints, NULL,
+};
+
+struct server {
+    struct app app;
+    struct arena arena;
+    const struct settings *settings;
+    struct mailer *mailer;
+    uv_signal_t sigterm, sigint;
+    struct flow stop;
+    int draining;             /* doors not closed yet */
+};
+
+/* Stopping, one part after the other ------------------------------------------------------------------- */
+
+static void resume_stop(void *arg)
+{
+    flow_resume(&((struct server *) arg)->stop);
+}
+
+static void door_closed(void *arg)
+{
+    struct server *s = arg;
+    if (--s->draining == 0) flow_resume(&s->stop);
+}
+
+static enum flow_result stop_doors(void *arg)
+{
+    struct server *s = arg;
+    s->draining = 2;
+    http_server_drain(s->app.http, DRAIN_MS, door_closed, s);
+    ws_server_drain(s->app.ws, DRAIN_MS, door_closed, s);
+    return FLOW_WAIT;
+}
+
+static enum flow_result stop_ledger(void *arg)
+{
+    struct server *s = arg;
+    ledger_close(s->app.ledger, resume_stop, s);
+    return FLOW_WAIT;
+}
+
+static enum flow_result stop_alerts(void *arg)
+{
+    struct server *s = arg;
+    alerts_close(s->app.alerts, resume_stop, s);
+    return FLOW_WAIT;
+}
+
+static enum flow_result stop_outbox(void *arg)
+{
+    struct server *s = arg;
+    outbox_close(s->app.outbox, resume_stop, s);
+    return FLOW_WAIT;
+}
+
+static enum flow_result stop_stream(void *arg)
+{
+    struct server *s = arg;
+    live_close(s->app.live, resume_stop, s);
+    return FLOW_WAIT;
+}
+
+static enum flow_result stop_database(void *arg)
+{
+    struct server *s = arg;
+    db_close(s->app.db, resume_stop, s);
+    return FLOW_WAIT;
+}
+
+static const struct flow_step stop_steps[] = {
+    { "doors", stop_doors }, { "ledger", stop_ledger }, { "alerts", stop_alerts }, { "outbox", stop_outbox },
+    { "stream", stop_stream }, { "database", stop_database }, { NULL, NULL },
+};
+
+static void stopped(void *arg, enum err err)
+{
+    struct server *s = arg;
+    struct app *app = &s->app;
+    must(err == OK);
+    http_server_free(app->http);
+    ws_server_free(app->ws);
+    push_free(app->push);
+    live_free(app->live);
+    auth_free(app->auth);
+    points_free(app->points);
+    mailer_close(s->mailer);
+    work_queue_close(app->passwords);
+    uv_close((uv_handle_t *) &s->sigterm, NULL);
+    uv_close((uv_handle_t *) &s->sigint, NULL);
+    log_info("tallyd", "stopped", "uptime_s=%d", (int) ((clock_mono_us() - app->started_us) / 1000000));
+    log_detach();
+    wheel_close(app->wheel);
+    turn_close(&app->turn);
+}
+
+static void on_signal(uv_signal_t *handle, int signum)
+{
+    struct server *s = handle->data;
+    if (s->app.stopping) {
+        log_error("tallyd", "second_signal", "signal=%d", signum);
+        log_detach();
+        _Exit(1);
+    }
+    s->app.stopping = true;
+    log_info("tallyd", "stopping", "signal=%d", signum);
+    flow_start(&s->stop, stop_steps, stopped, s);
+}
+
+/* Starting ------------------------------------------------------------------------------------------------- */
+
+static void fail(const char *what)
+{
+    log_error("tallyd", "cannot_start", "why=%s", LOG_STR(str_from(what)));
+}
+
+/* The database is there, offers what is needed, and has this binary's schema; reads the secret of the public ids. */
+static bool check_database(struct server *s)
+{
+    const char *fault = NULL;
+    const struct db_result *r = NULL;
+    struct buf missing;
+    struct db_blocking *db = db_blocking_open(s->settings->database_url, &fault);
+    if (!db) {
+        fail(fault);
+        return false;
+    }
+    buf_init(&missing, 1 << 16);
+    bool good = db_check(db, migrations_all, &missing) == 0;
+    for (struct str rest = buf_view(&missing); rest.n;) {
+        char line[1024];
+        struct str text = str_cut(&rest, '\n');
+        snprintf(line, sizeof line, "%.*s", STR_FMT(text));
+        fail(line);
+    }
+    struct db_args none;
+    uint8_t secret[SHA256_BYTES];
+    db_args_init(&none, &s->arena);
+    if (good && db_blocking_exec(db, &sql_pid_secret, &none, &s->arena, &r) == OK && db_rows(r) == 1 &&
+        hex_decode(db_cell(r, 0, 0), secret, sizeof secret)) {
+        pid_key_init(&s->app.pids, secret);
+    } else if (good) {
+        fail("cannot read the secret of the public ids");
+        good = false;
+    }
+    buf_fini(&missing);
+    db_blocking_close(db);
+    return good;
+}
+
+/* As many files as the system allows; some stay reserved for the database, logs and outboxes. */
+static int connections_bound(const struct settings *settings)
+{
+    struct rlimit files;
+    getrlimit(RLIMIT_NOFILE, &files);
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+    getrlimit(RLIMIT_NOFILE, &files);
+    int64_t room = (int64_t) files.rlim_cur - FILES_RESERVED;
+    if (room < 16) room = 16;
+    return (int) (settings->connections_max < room ? settings->connections_max : room);
+}
+
+static bool make_outbound(struct server *s)
+{
+    const struct settings *settings = s->settings;
+    const char *fault = NULL;
+    struct mailer_options options = {
+        .host = settings->smtp_host,
+        .port = (int) settings->smtp_port,
+        .user = settings->smtp_user,
+        .password = settings->smtp_password,
+        .from = settings->mail_from,
+        .outbox_dir = arena_printf(&s->arena, "%s/outbox/mail", settings->data_dir).p,
+        .parallel_max = 4,
+    };
+    s->mailer = mailer_new(s->app.loop, &options, &fault);
+    if (!s->mailer) fail(fault);
+    else log_info("tallyd", "service", "name=mail active=%s", options.host ? "smtp" : "outbox");
+    return s->mailer != NULL;
+}
+
+static bool make_http(struct server *s)
+{
+    struct app *app = &s->app;
+    const struct settings *settings = s->settings;
+    struct http_options options = {
+        .tables = endpoint_tables,
+        .context = app,
+        .authenticate = auth_gate,
+        .auth_schemes = auth_schemes,
+        .run_sql = sql_endpoint_run,
+        .decode_id = sql_endpoint_decode_id,
+        .unknown_path = points_unknown_path,
+        .cors_origins = settings->cors_list,
+        .public_url = settings->public_url,
+        .trusted_proxies = settings->proxy_list,
+        .title = "tally",
+        .version = TALLY_VERSION,
+        .rate_per_minute = settings->rate_limit ? (int) settings->rate_per_minute : 0,
+        .requests_max = REQUESTS_MAX,
+    };
+    app->http = http_server_new(app->loop, &app->turn, app->wheel, &app->metrics, &options);
+    return true;
+}
+
+static void make_database(struct server *s)
+{
+    struct app *app = &s->app;
+    int64_t version = db_migrations_version(migrations_all);
+    struct db_options reads = {
+        .url = s->settings->database_url,
+        .name = "read",
+        .connections_max = s->settings->db_pool > 3 ? (int) s->settings->db_pool - 2 : 1,
+        .queue_max = DB_QUEUE_MAX,
+        .deadline_ms = DB_DEADLINE_MS,
+        .sql_count = SQL_COUNT,
+        .schema_version = version,
+    };
+    struct ledger_options ledger = {
+        .loop = app->loop,
+        .turn = &app->turn,
+        .wheel = app->wheel,
+        .metrics = &app->metrics,
+        .book = &app->book,
+        .database_url = s->settings->database_url,
+        .schema_version = version,
+        .queue_max = POSTINGS_MAX,
+        .deadline_ms = POSTING_DEADLINE_MS,
+    };
+    app->db = db_new(app->loop, &app->turn, app->wheel, &reads);
+    app->ledger = ledger_new(&ledger);
+}
+
+static bool listen_on(struct server *s)
+{
+    const struct settings *settings = s->settings;
+    const char *fault = NULL;
+    struct net_listener_options options = {
+        .host = settings->host,
+        .port = (int) settings->port,
+        .reuse_port = settings->workers > 1,
+        .backlog = 4096,
+        .connections_max = connections_bound(settings),
+    };
+    if (settings->tls_cert) {
+        options.tls = net_tls_new(settings->tls_cert, settings->tls_key, &fault);
+        if (!options.tls) {
+            fail(fault);
+            return false;
+        }
+    }
+    if (http_server_listen(s->app.http, &options, &fault) != OK) {
+        fail(fault);
+        return false;
+    }
+    log_info("http", "listening", "host=%s port=%d tls=%d url=%s", settings->host ? settings->host : "*",
+             http_server_port(s->app.http), options.tls != NULL, settings->public_url);
+    return true;
+}
+
+static bool make_parts(struct server *s)
+{
+    struct app *app = &s->app;
+    const char *fault = NULL;
+    const char *secret = settings_jwt_secret(s->settings, &s->arena, &fault);
+    if (!secret) {
+        fail(fault);
+        return false;
+    }
+    turn_init(&app->turn, app->loop);
+    log_attach(&app->turn);
+    app->wheel = wheel_new(app->loop);
+    metrics_init(&app->metrics);
+    book_init(&app->book);
+    ws_hub_init(&app->hub);
+    if (!make_outbound(s)) return false;
+    make_database(s);
+    app->passwords = work_queue_new(app->loop, 1, PASSWORDS_WAITING_MAX);
+    app->auth = auth_new(app, str_from(secret));
+    app->points = points_new(app);
+    app->outbox = outbox_new(app, s->mailer);
+    app->alerts = alerts_new(app);
+    app->push = push_new(app);
+    app->live = live_new(app);
+    return make_http(s);
+}
+
+static void watch_signal(struct server *s, uv_signal_t *handle, int signum)
+{
+    must(uv_signal_init(s->app.loop, handle) == 0);
+    handle->data = s;
+    must(uv_signal_start(handle, on_signal, signum) == 0);
+    uv_unref((uv_handle_t *) handle);
+}
+
+/* One process's whole life; the exit status. */
+static int serve_one(void *arg, int index)
+{
+    uv_loop_t loop;
+    struct server *s = mem_new(struct server);
+    s->settings = arg;
+    s->app.settings = s->settings;
+    s->app.loop = &loop;
+    s->app.started_us = clock_mono_us();
+    arena_init(&s->arena);
+    must(uv_loop_init(&loop) == 0);
+    log_info("tallyd", "starting", "version=%s worker=%d", TALLY_VERSION, index);
+    if (s->settings->open) {
+        log_warn("tallyd", "open", "text=%s", LOG_STR(STR("TALLY_OPEN is set: the doors that the six systems left open are open")));
+    }
+    if (!check_database(s) || !make_parts(s) || !listen_on(s)) {
+        log_detach();
+        return 1;
+    }
+    watch_signal(s, &s->sigterm, SIGTERM);
+    watch_signal(s, &s->sigint, SIGINT);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    must(uv_loop_close(&loop) == 0);
+    book_fini(&s->app.book);
+    ws_hub_fini(&s->app.hub);
+    metrics_fini(&s->app.metrics);
+    arena_fini(&s->arena);
+    mem_free(s);
+    return 0;
+}
+
+static int serve(struct settings *settings)
+{
+    signal(SIGPIPE, SIG_IGN);
+    if (settings->workers == 1) return serve_one(settings, 0);
+    if (settings->port == 0) {
+        fprintf(stderr, "tallyd: TALLY_PORT: must be set when WORKERS is more than 1\n");
+        return 1;
+    }
+    return workers_run((int) settings->workers, serve_one, settings);
+}
+
+static int usage(FILE *out, int status)
+{
+    struct buf b;
+    buf_init(&b, 1 << 16);
+    buf_cstr(&b, "usage: tallyd [serve]\n");
+    for (const struct command *c = commands; c->name; c++) buf_printf(&b, "       tallyd %-52s %s\n", c->usage, c->summary);
+    buf_cstr(&b, "       tallyd version | --help\n\nSettings (environment, or a file .env in the working directory):\n\n");
+    settings_help(&b);
+    fwrite(b.p, 1, b.n, out);
+    buf_fini(&b);
+    return status;
+}
+
+static int run_command(struct settings *settings, int argc, char **argv)
+{
+    const char *name = argc > 0 ? argv[0] : "serve";
+    if (strcmp(name, "serve") == 0 && argc <= 1) return serve(settings);
+    for (const struct command *c = commands; c->name; c++) {
+        if (strcmp(name, c->name) == 0) return c->run(settings, argc, argv);
+    }
+    fprintf(stderr, "tallyd: unknown command: %s (tallyd --help lists them)\n", name);
+    return 2;
+}
+
+int main(int argc, char **argv)
+{
+    static struct settings settings;
+    struct arena arena;
+    const char *first = argc > 1 ? argv[1] : "";
+    if (strcmp(first, "--help") == 0 || strcmp(first, "-h") == 0 || strcmp(first, "help") == 0) return usage(stdout, 0);
+    if (strcmp(first, "version") == 0 || strcmp(first, "--version") == 0) {
+        puts("tallyd " TALLY_VERSION);
+        return 0;
+    }
+    digest_init();
+    arena_init(&arena);
+    int status = settings_read(&settings, &arena) ? run_command(&settings, argc - 1, argv + 1) : 2;
+    arena_fini(&arena);
+    return status;
+}

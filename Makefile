@@ -1,6 +1,7 @@
 # tally: `make help` lists the targets.
 
-# What can be set: VARIANT=release|asan|fuzz (build), FUZZ_SECONDS=n (a target), TESTS="files" (api, chaos, sim, browser).
+# What can be set: VARIANT=release|asan|fuzz (build), V=1 (show whole commands), FUZZ_SECONDS=n (for each
+# target), TESTS="files" (api, chaos, sim, browser).
 VARIANT ?= release
 FUZZ_SECONDS ?= 10
 TESTS   ?=
@@ -16,7 +17,9 @@ TEST_LIBS := -lcheck -lsubunit -lrt -lpthread -ljansson
 CPPFLAGS := -I. -Ibuild/gen -I/usr/share/include/llhttp -I/usr/include/postgresql -D_GNU_SOURCE
 CFLAGS_release := -O2 -g -fno-omit-frame-pointer -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 CFLAGS_asan := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
-CFLAGS_fuzz := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -Wno-error
+# No pointer-overflow: clang alone minds NULL + 0, which is how an empty struct str ends.
+CFLAGS_fuzz := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined \
+    -fno-sanitize=pointer-overflow -fno-sanitize-recover=all -Wno-error
 LDFLAGS_release := -Wl,-z,relro,-z,now
 LDFLAGS_asan := -fsanitize=address,undefined
 LDFLAGS_fuzz := -fsanitize=address,undefined
@@ -28,6 +31,8 @@ SQL     := $(sort $(wildcard db/*.sql domain/*.sql domain/*/*.sql))
 MIGRATIONS := $(sort $(wildcard migrations/*.sql))
 LLHTTP  := api http llhttp
 OBJECTS := $(SOURCES:%.c=$(B)/%.o) $(B)/gen/sql.o $(B)/gen/migrations.o $(LLHTTP:%=$(B)/llhttp/%.o)
+say = $(if $(V),,@printf '  %-5s %s\n' $(1) $@;)
+
 LIBRARY := $(B)/libtally.a
 UNIT    := $(patsubst test/unit/%.c,build/asan/test/%,$(wildcard test/unit/test_*.c))
 SIM     := $(patsubst test/sim/%.c,build/asan/test/%,$(wildcard test/sim/sim_*.c))
@@ -108,11 +113,11 @@ build/tallyd: $(B)/tallyd
 endif
 
 $(B)/tallyd: $(LIBRARY) $(B)/tallyd.o
-	$(CC) $(LDFLAGS) -o $@ $(B)/tallyd.o $(LIBRARY) $(LIBS)
+	$(call say,link)$(CC) $(LDFLAGS) -o $@ $(B)/tallyd.o $(LIBRARY) $(LIBS)
 
 $(LIBRARY): $(OBJECTS)
 	@rm -f $@
-	ar rcs $@ $(OBJECTS)
+	$(call say,ar)ar rcs $@ $(OBJECTS)
 
 # Other flags or another compiler: everything is made again.
 $(B)/flags: FORCE
@@ -121,20 +126,20 @@ $(B)/flags: FORCE
 
 $(B)/%.o: %.c $(B)/flags | build/gen/sql.h build/gen/migrations.h
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,cc)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 $(B)/gen/%.o: build/gen/%.c $(B)/flags
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+	$(call say,cc)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 # Debian's llhttp is compiled loose; the strict mode refuses three shapes of request smuggling.
 $(B)/llhttp/%.o: /usr/share/llhttp/%.c $(B)/flags
 	@mkdir -p $(@D)
-	$(CC) -I/usr/share/include/llhttp -DLLHTTP_STRICT_MODE=1 $(CFLAGS_$(VARIANT)) -w -c -o $@ $<
+	$(call say,cc)$(CC) -I/usr/share/include/llhttp -DLLHTTP_STRICT_MODE=1 $(CFLAGS_$(VARIANT)) -w -c -o $@ $<
 
 build/gen/embed_sql: scripts/embed_sql.c core/sql.h
 	@mkdir -p $(@D)
-	gcc -O1 -o $@ $<
+	$(call say,cc)gcc -O1 -o $@ $<
 
 # The list of files is a prerequisite too: adding or removing one remakes the embedding.
 build/gen/sql.list: FORCE
@@ -143,10 +148,10 @@ build/gen/sql.list: FORCE
 
 # The header changes only when a file comes or goes, so that editing one .sql file compiles one object.
 build/gen/sql.c: build/gen/embed_sql $(SQL) build/gen/sql.list
-	build/gen/embed_sql $@ build/gen/sql.h.new $(SQL)
+	$(call say,sql)build/gen/embed_sql $@ build/gen/sql.h.new $(SQL)
 	@cmp -s build/gen/sql.h.new build/gen/sql.h || cp build/gen/sql.h.new build/gen/sql.h
 build/gen/migrations.c: build/gen/embed_sql $(MIGRATIONS) build/gen/sql.list
-	build/gen/embed_sql $@ build/gen/migrations.h.new $(MIGRATIONS)
+	$(call say,sql)build/gen/embed_sql $@ build/gen/migrations.h.new $(MIGRATIONS)
 	@sed -i -e 's/sql_all/migrations_all/; s/SQL_COUNT/MIGRATIONS_COUNT/; s/"sql.h"/"migrations.h"/' $@ build/gen/migrations.h.new
 	@cmp -s build/gen/migrations.h.new build/gen/migrations.h || cp build/gen/migrations.h.new build/gen/migrations.h
 build/gen/sql.h: build/gen/sql.c ;
@@ -155,14 +160,14 @@ build/gen/migrations.h: build/gen/migrations.c ;
 # A unit test, like a simulation, is a program of its own, with the check library, ASan and UBSan.
 build/asan/test/%: test/unit/%.c $(LIBRARY)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -MMD -MP -o $@ $< $(LIBRARY) $(LIBS) $(TEST_LIBS)
+	$(call say,cc)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -MMD -MP -o $@ $< $(LIBRARY) $(LIBS) $(TEST_LIBS)
 
 build/asan/test/%: test/sim/%.c $(LIBRARY)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -MMD -MP -o $@ $< $(LIBRARY) $(LIBS) $(TEST_LIBS)
+	$(call say,cc)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -MMD -MP -o $@ $< $(LIBRARY) $(LIBS) $(TEST_LIBS)
 
 build/fuzz/test/%: test/fuzz/%.c $(LIBRARY)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -fsanitize=fuzzer $(LDFLAGS) -MMD -MP -o $@ $< $(LIBRARY) $(LIBS)
+	$(call say,cc)$(CC) $(CPPFLAGS) $(CFLAGS) -fsanitize=fuzzer $(LDFLAGS) -MMD -MP -o $@ $< $(LIBRARY) $(LIBS)
 
 -include $(OBJECTS:.o=.d) $(B)/tallyd.d $(wildcard $(B)/test/*.d)

@@ -20,6 +20,9 @@ struct http_options {
     void (*run_sql)(struct http_request *req);
     /* FIELD_ID: the row id of a public id, -1 when it cannot be one. */
     int64_t (*decode_id)(struct http_request *req, int kind, struct str text);
+    /* For the OpenAPI document: which proofs an endpoint's auth takes, separated by blanks, of "bearer", "cookie"
+     * and "basic"; "none" among them: also without one. NULL (the callback or its answer): none is needed. */
+    const char *(*auth_schemes)(int auth);
     /* No such path; may be NULL (404 "Not Found"). */
     void (*unknown_path)(struct http_request *req);
 

@@ -8,7 +8,10 @@
 #include "core/limiter.h"
 #include "core/metrics.h"
 #include "core/net.h"
+#include "core/map.h"
 #include "http/conn.h"
+#include "http/cors.h"
+#include "http/router.h"
 #include "http/server.h"
 
 enum {
@@ -49,6 +52,19 @@ struct http_server {
     int64_t date_s;
 
     struct metric requests_total, connections, duration;
+
+    /* Made once by server.c, read by dispatch.c and reply.c. */
+    struct router *router;
+    struct cors cors;
+    struct buf block;                   /* the header lines of every answer, see reply.c */
+    struct buf openapi;
+    struct map limiters;                /* of endpoints with a rate of their own, by the id's hash */
+
+    struct wheel_timer drain_deadline;
+    struct turn_item drain_done;
+    void (*drained)(void *arg);         /* NULL: not draining, or told already */
+    void *drained_arg;
+    bool freeing;                       /* http_server_free waits for the last connection */
 };
 
 /* --- conn.c, for server.c ------------------------------------------------------------------- */
@@ -63,6 +79,11 @@ void http_conn_open(void *arg, struct net_conn *net);
 void http_conn_drain_all(struct http_server *s);
 /* Closes all at once; their requests become orphans. on_close comes later, from the loop. */
 void http_conn_close_all(struct http_server *s);
+
+/* --- server.c, for dispatch.c ---------------------------------------------------------------- */
+
+/* The endpoint's own limiter; NULL when it has no rate of its own. Aliases share it. */
+struct limiter *http_endpoint_limiter(const struct http_server *s, const struct endpoint *e);
 
 /* --- rules between conn.c, dispatch.c and reply.c --------------------------------------------
  * reply.c writes "Connection: close" when !req->keep_alive || req->server->draining.

@@ -1,0 +1,387 @@
+/* The document is written once, when the server is made, straight from the rows; so it cannot say
+ * anything else than what is served. Rows of one path stand together under its template; the order
+ * is that of the tables. */
+#include "http/openapi.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "core/must.h"
+
+enum { DOCUMENT_BYTES_MAX = 16 << 20 };
+
+/* A refusal that every surface words alike; `name` is its key under components. */
+struct refusal {
+    int status;
+    const char *name, *description;
+};
+
+static const struct refusal refusals[] = {
+    { 400, "BadRequest", "The body is not JSON, or fields are at fault; errors names them" },
+    { 401, "Unauthorized", "No valid proof of who calls" },
+    { 403, "Forbidden", "The caller may not do this" },
+    { 404, "NotFound", "There is no such thing" },
+    { 413, "PayloadTooLarge", "The body is longer than allowed" },
+    { 415, "UnsupportedMediaType", "The body is not application/json" },
+    { 429, "TooManyRequests", "Too many requests; Retry-After tells when to try again" },
+    { 500, "InternalServerError", "Unexpected; the log tells more, under the answer's X-Request-Id" },
+    { 503, "ServiceUnavailable", "Busy, or the database is away; try again after Retry-After" },
+};
+enum { REFUSALS = sizeof refusals / sizeof *refusals };
+
+static void put_text(struct buf *out, const char *key, const char *text)
+{
+    json_key(out, str_from(key));
+    json_string(out, str_from(text));
+}
+
+static void open_member(struct buf *out, struct str key, char brace)
+{
+    json_key(out, key);
+    json_open(out, brace);
+}
+
+static bool is_shown(const struct endpoint *e)
+{
+    return !(e->flags & ENDPOINT_HIDDEN);
+}
+
+/* --- the parts of an operation -------------------------------------------------------------------- */
+
+/* "BANK-05" belongs to "bank"; an id without a number to the server itself. */
+static struct str tag_of(const struct endpoint *e, char out[32])
+{
+    const char *dash = strchr(e->id, '-');
+    if (!dash) return STR("server");
+    size_t n = (size_t) (dash - e->id);
+    must(n > 0 && n < 32);
+    for (size_t i = 0; i < n; i++) out[i] = (char) (e->id[i] >= 'A' && e->id[i] <= 'Z' ? e->id[i] + 32 : e->id[i]);
+    return (struct str){ out, n };
+}
+
+/* Operation ids are unique, so an alias says which of its endpoint's further paths it is. */
+static void put_operation_id(struct buf *out, const struct http_options *o, const struct endpoint *e)
+{
+    int nth = 1;
+    char id[128];
+    if (!(e->flags & ENDPOINT_ALIAS)) {
+        put_text(out, "operationId", e->id);
+        return;
+    }
+    for (const struct endpoint *const *t = o->tables; *t; t++) {
+        for (const struct endpoint *other = *t; other->id; other++) {
+            if (other == e) {
+                snprintf(id, sizeof id, "%s-alias-%d", e->id, nth);
+                put_text(out, "operationId", id);
+                put_text(out, "x-alias-of", e->id);
+                return;
+            }
+            nth += (other->flags & ENDPOINT_ALIAS) && strcmp(other->id, e->id) == 0;
+        }
+    }
+}
+
+static void put_parameters(struct buf *out, const struct endpoint *e)
+{
+    open_member(out, STR("parameters"), '[');
+    for (int i = 0; i < endpoint_field_count(e); i++) {
+        const struct field *f = &e->fields[i];
+        if (f->in == IN_BODY) continue;
+        json_open(out, '{');
+        put_text(out, "name", f->name);
+        put_text(out, "in", f->in == IN_PATH ? "path" : "query");
+        json_key(out, STR("required"));
+        json_bool(out, f->in == IN_PATH || (f->flags & FIELD_REQUIRED));
+        if (f->help) put_text(out, "description", f->help);
+        json_key(out, STR("schema"));
+        openapi_field(out, f);
+        json_close(out, '}');
+    }
+    json_close(out, ']');
+}
+
+static int body_fields(const struct endpoint *e, unsigned flags)
+{
+    int n = 0;
+    for (int i = 0; i < endpoint_field_count(e); i++)
+        n += e->fields[i].in == IN_BODY && (e->fields[i].flags & flags) == flags;
+    return n;
+}
+
+static void put_body_schema(struct buf *out, const struct endpoint *e)
+{
+    json_open(out, '{');
+    put_text(out, "type", "object");
+    open_member(out, STR("properties"), '{');
+    for (int i = 0; i < endpoint_field_count(e); i++) {
+        if (e->fields[i].in != IN_BODY) continue;
+        json_key(out, str_from(e->fields[i].name));
+        openapi_field(out, &e->fields[i]);
+    }
+    json_close(out, '}');
+    if (body_fields(e, FIELD_REQUIRED)) {
+        open_member(out, STR("required"), '[');
+        for (int i = 0; i < endpoint_field_count(e); i++) {
+            const struct field *f = &e->fields[i];
+            if (f->in == IN_BODY && (f->flags & FIELD_REQUIRED)) json_string(out, str_from(f->name));
+        }
+        json_close(out, ']');
+    }
+    json_close(out, '}');
+}
+
+static void put_example(struct buf *out, const char *text, bool with_shape)
+{
+    struct arena arena;
+    struct json *example;
+    const char *why;
+    arena_init(&arena);
+    must(json_parse(str_from(text), &arena, &example, &why) == OK);   /* the row's example or reply */
+    if (with_shape) {
+        json_key(out, STR("schema"));
+        openapi_shape(out, example);
+    }
+    json_key(out, STR("example"));
+    json_raw(out, str_from(text));
+    arena_fini(&arena);
+}
+
+static void put_request_body(struct buf *out, const struct endpoint *e)
+{
+    if (!body_fields(e, 0)) return;
+    open_member(out, STR("requestBody"), '{');
+    json_key(out, STR("required"));
+    json_bool(out, body_fields(e, FIELD_REQUIRED) > 0);
+    open_member(out, STR("content"), '{');
+    open_member(out, STR("application/json"), '{');
+    json_key(out, STR("schema"));
+    put_body_schema(out, e);
+    if (e->example) put_example(out, e->example, false);
+    for (int i = 0; i < 3; i++) json_close(out, '}');
+}
+
+static struct str schemes_of(const struct http_options *o, const struct endpoint *e)
+{
+    return e->auth && o->auth_schemes ? str_from(o->auth_schemes(e->auth)) : STR_NONE;
+}
+
+/* One requirement per proof: any of them will do. */
+static void put_security(struct buf *out, struct str schemes)
+{
+    open_member(out, STR("security"), '[');
+    while (schemes.n) {
+        struct str scheme = str_cut(&schemes, ' ');
+        json_open(out, '{');
+        if (!str_eq(scheme, STR("none"))) {
+            json_key(out, scheme);
+            json_raw(out, STR("[]"));
+        }
+        json_close(out, '}');
+    }
+    json_close(out, ']');
+}
+
+static bool refusal_applies(const struct endpoint *e, int status, bool signs_in)
+{
+    bool has_body = body_fields(e, 0) > 0, has_path_field = strstr(e->path, "/:") != NULL;
+    switch (status) {
+    case 400: return endpoint_field_count(e) > 0;
+    case 401:
+    case 403: return signs_in;
+    case 404: return has_path_field || e->not_found;
+    case 413:
+    case 415: return has_body;
+    default: return true;
+    }
+}
+
+static void put_success(struct buf *out, const struct endpoint *e)
+{
+    char status[16];
+    snprintf(status, sizeof status, "%d", e->status ? e->status : 200);
+    open_member(out, str_from(status), '{');
+    put_text(out, "description", "Success");
+    if (e->reply) {
+        open_member(out, STR("content"), '{');
+        open_member(out, STR("application/json"), '{');
+        put_example(out, e->reply, true);
+        for (int i = 0; i < 2; i++) json_close(out, '}');
+    }
+    json_close(out, '}');
+}
+
+static void put_responses(struct buf *out, const struct endpoint *e, bool signs_in)
+{
+    char text[64];
+    open_member(out, STR("responses"), '{');
+    put_success(out, e);
+    for (int i = 0; i < REFUSALS; i++) {
+        if (!refusal_applies(e, refusals[i].status, signs_in)) continue;
+        snprintf(text, sizeof text, "%d", refusals[i].status);
+        open_member(out, str_from(text), '{');
+        snprintf(text, sizeof text, "#/components/responses/%s", refusals[i].name);
+        put_text(out, "$ref", text);
+        json_close(out, '}');
+    }
+    json_close(out, '}');
+}
+
+static void put_operation(struct buf *out, const struct http_options *o, const struct endpoint *e)
+{
+    char method[8] = { 0 }, tag[32];
+    const char *name = http_method_name(e->method);
+    struct str schemes = schemes_of(o, e);
+    for (size_t i = 0; name[i] && i + 1 < sizeof method; i++) method[i] = (char) (name[i] | 0x20);
+    open_member(out, str_from(method), '{');
+    put_operation_id(out, o, e);
+    open_member(out, STR("tags"), '[');
+    json_string(out, tag_of(e, tag));
+    json_close(out, ']');
+    if (e->summary) put_text(out, "summary", e->summary);
+    if (e->description) put_text(out, "description", e->description);
+    put_parameters(out, e);
+    put_request_body(out, e);
+    put_responses(out, e, schemes.n > 0);
+    put_security(out, schemes);
+    json_close(out, '}');
+}
+
+/* --- paths ------------------------------------------------------------------------------------ */
+
+/* "/api/accounts/:id" as a template: "/api/accounts/{id}". */
+static void put_path_key(struct buf *out, const char *path)
+{
+    struct buf template;
+    struct str rest = str_from(path + 1);
+    buf_init(&template, 4096);
+    if (!rest.n) buf_char(&template, '/');
+    while (rest.n) {
+        struct str word = str_cut(&rest, '/');
+        if (word.p[0] == ':') buf_printf(&template, "/{%.*s}", (int) word.n - 1, word.p + 1);
+        else buf_printf(&template, "/%.*s", STR_FMT(word));
+    }
+    must(!template.failed);
+    json_key(out, buf_view(&template));
+    buf_fini(&template);
+}
+
+/* Later rows of the path stand with its first shown one. */
+static bool is_first_of_path(const struct http_options *o, const struct endpoint *e)
+{
+    for (const struct endpoint *const *t = o->tables; *t; t++) {
+        for (const struct endpoint *other = *t; other->id; other++) {
+            if (other == e) return true;
+            if (is_shown(other) && strcmp(other->path, e->path) == 0) return false;
+        }
+    }
+    return true;
+}
+
+static void put_path(struct buf *out, const struct http_options *o, const char *path)
+{
+    put_path_key(out, path);
+    json_open(out, '{');
+    for (const struct endpoint *const *t = o->tables; *t; t++) {
+        for (const struct endpoint *e = *t; e->id; e++) {
+            if (is_shown(e) && strcmp(e->path, path) == 0) put_operation(out, o, e);
+        }
+    }
+    json_close(out, '}');
+}
+
+static void put_paths(struct buf *out, const struct http_options *o)
+{
+    open_member(out, STR("paths"), '{');
+    for (const struct endpoint *const *t = o->tables; *t; t++) {
+        for (const struct endpoint *e = *t; e->id; e++) {
+            if (is_shown(e) && is_first_of_path(o, e)) put_path(out, o, e->path);
+        }
+    }
+    json_close(out, '}');
+}
+
+/* --- the rest ----------------------------------------------------------------------------------- */
+
+/* Tags in the order in which the tables first use them. */
+static void put_tags(struct buf *out, const struct http_options *o)
+{
+    struct str seen[64];
+    char names[64][32];
+    int count = 0;
+    open_member(out, STR("tags"), '[');
+    for (const struct endpoint *const *t = o->tables; *t; t++) {
+        for (const struct endpoint *e = *t; e->id; e++) {
+            must(count < 64);
+            if (!is_shown(e)) continue;
+            seen[count] = tag_of(e, names[count]);
+            int i = 0;
+            while (!str_eq(seen[i], seen[count])) i++;
+            if (i < count) continue;
+            json_open(out, '{');
+            json_key(out, STR("name"));
+            json_string(out, seen[count++]);
+            json_close(out, '}');
+        }
+    }
+    json_close(out, ']');
+}
+
+static void put_refusals(struct buf *out)
+{
+    open_member(out, STR("responses"), '{');
+    for (int i = 0; i < REFUSALS; i++) {
+        const struct refusal *r = &refusals[i];
+        open_member(out, str_from(r->name), '{');
+        put_text(out, "description", r->description);
+        if (r->status == 429 || r->status == 503)
+            json_raw(out, STR("\"headers\":{\"Retry-After\":{\"description\":\"Seconds to wait\","
+                              "\"schema\":{\"type\":\"integer\"}}}"));
+        json_raw(out, STR("\"content\":{\"application/json\":{\"schema\":"
+                          "{\"$ref\":\"#/components/schemas/Error\"}}}"));
+        json_close(out, '}');
+    }
+    json_close(out, '}');
+}
+
+static void put_components(struct buf *out)
+{
+    open_member(out, STR("components"), '{');
+    json_raw(out, STR(
+        "\"schemas\":{\"Error\":{\"type\":\"object\","
+        "\"required\":[\"success\",\"status\",\"errorCode\",\"message\",\"errors\"],"
+        "\"properties\":{\"success\":{\"const\":false},\"status\":{\"const\":false},"
+        "\"errorCode\":{\"type\":\"integer\",\"description\":\"The HTTP status\"},"
+        "\"message\":{\"type\":\"string\"},"
+        "\"errors\":{\"type\":\"array\",\"description\":\"Empty unless fields were at fault\","
+        "\"items\":{\"type\":\"object\",\"required\":[\"field\",\"message\"],\"properties\":"
+        "{\"field\":{\"type\":\"string\"},\"message\":{\"type\":\"string\"}}}}}}}"));
+    put_refusals(out);
+    json_raw(out, STR(
+        "\"securitySchemes\":{"
+        "\"bearer\":{\"type\":\"http\",\"scheme\":\"bearer\",\"bearerFormat\":\"JWT\"},"
+        "\"cookie\":{\"type\":\"apiKey\",\"in\":\"cookie\",\"name\":\"token\"},"
+        "\"basic\":{\"type\":\"http\",\"scheme\":\"basic\"}}"));
+    json_close(out, '}');
+}
+
+void openapi_build(const struct http_options *options, struct buf *out)
+{
+    const char *url = options->public_url && *options->public_url ? options->public_url : "/";
+    buf_init(out, DOCUMENT_BYTES_MAX);
+    json_open(out, '{');
+    put_text(out, "openapi", "3.1.0");
+    open_member(out, STR("info"), '{');
+    put_text(out, "title", options->title ? options->title : "API");
+    put_text(out, "version", options->version ? options->version : "0");
+    json_close(out, '}');
+    open_member(out, STR("servers"), '[');
+    json_open(out, '{');
+    put_text(out, "url", url);
+    json_close(out, '}');
+    json_close(out, ']');
+    put_tags(out, options);
+    put_paths(out, options);
+    put_components(out);
+    json_close(out, '}');
+    must(!out->failed);
+}

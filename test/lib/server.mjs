@@ -11,7 +11,7 @@ import { freshDatabase, tallyd } from './pg.mjs';
 import { until, within } from './wait.mjs';
 
 const SECRET = 'a secret of the tests, forty characters!';
-const REPORT = /(Address|Leak|Thread|Memory|UndefinedBehavior)Sanitizer|runtime error:|must\(/;
+const REPORT = /(Address|Leak|Thread|Memory|UndefinedBehavior)Sanitizer|runtime error:|defect: must\(/
 const LINES_KEPT = 50_000;
 const running = new Set();
 const faults = [];
@@ -35,17 +35,18 @@ export async function freePort() {
 /**
  * Starts a server and waits until /ready says 200 (`ready: false`: until it listens).
  * database: a URL (default: a fresh one). env: settings on top. workers: more than one process.
+ * limits: what prlimit takes, such as { nofile: 64 }.
  * A test ends it with stop(); one that forgets has it killed at the end of its file.
  */
-export async function startServer({ env, workers, database, binary, args, ready = true } = {}) {
-  const server = new Server({ env, workers, binary, args, database: database ?? await freshDatabase() });
+export async function startServer({ ready = true, database, ...options } = {}) {
+  const server = new Server({ ...options, database: database ?? await freshDatabase() });
   await server.start({ ready });
   return server;
 }
 
 export class Server {
-  constructor({ env = {}, workers = 1, binary = tallydPath, args = ['serve'], database }) {
-    Object.assign(this, { env, workers, binary, args, database });
+  constructor({ env = {}, workers = 1, binary = tallydPath, args = ['serve'], limits = {}, database }) {
+    Object.assign(this, { env, workers, binary, args, limits, database });
     this.host = '127.0.0.1';
     this.scheme = env.TLS_CERT ? 'https' : 'http';
     this.dataDir = mkdtempSync(path.join(tmpdir(), 'tally-data.'));
@@ -93,7 +94,8 @@ export class Server {
       ...this.env,
     };
     // The kernel kills it when this process ends, even if that is by SIGKILL.
-    this.child = spawn('setpriv', ['--pdeathsig', 'KILL', this.binary, ...this.args],
+    const limits = Object.entries(this.limits).map(([name, value]) => `--${name}=${value}`);
+    this.child = spawn('setpriv', ['--pdeathsig', 'KILL', 'prlimit', ...limits, this.binary, ...this.args],
       { cwd: this.dataDir, env: settings, stdio: ['ignore', 'pipe', 'pipe'] });
     const child = this.child;
     running.add(this);

@@ -12,6 +12,7 @@
 #include "core/clock.h"
 #include "core/flow.h"
 #include "core/log.h"
+#include "core/mem.h"
 #include "core/must.h"
 #include "core/workers.h"
 #include "db/migrate.h"

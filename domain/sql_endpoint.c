@@ -52,11 +52,7 @@ static void answered(void *arg, enum err err, const struct db_result *r)
     struct http_request *req = arg;
     const struct endpoint *e = req->endpoint;
     if (err != OK) {
-        if (err == ERR_SQL) {
-            log_error("sql", "failed", "req=%.*s sql=%s sqlstate=%s message=%s", STR_FMT(req->id), e->sql->name, db_sqlstate(r),
-                      LOG_STR(str_from(db_message(r))));
-        }
-        reply_err(req, err);
+        sql_endpoint_failed(req, err, r);
         return;
     }
     struct str json = db_rows(r) > 0 ? db_cell(r, 0, 0) : STR_NONE;
@@ -64,14 +60,28 @@ static void answered(void *arg, enum err err, const struct db_result *r)
     else reply_error(req, 404, e->not_found ? e->not_found : "Not Found");
 }
 
-void sql_endpoint_run(struct http_request *req)
+void sql_endpoint_failed(struct http_request *req, enum err err, const struct db_result *r)
+{
+    if (err == ERR_SQL) {
+        log_error("sql", "failed", "req=%.*s endpoint=%s sqlstate=%s message=%s", STR_FMT(req->id), req->endpoint->id,
+                  db_sqlstate(r), LOG_STR(str_from(db_message(r))));
+    }
+    reply_err(req, err);
+}
+
+void sql_endpoint_run_as(struct http_request *req, const struct sql *sql)
 {
     struct db_args args;
     sql_endpoint_args(req, &args);
-    must(args.count >= req->endpoint->sql->params);
-    args.count = req->endpoint->sql->params;
-    enum err err = db_exec(app_of(req)->db, req->endpoint->sql, &args, answered, req);
+    must(args.count >= sql->params);
+    args.count = sql->params;
+    enum err err = db_exec(app_of(req)->db, sql, &args, answered, req);
     if (err != OK) reply_err(req, err);
+}
+
+void sql_endpoint_run(struct http_request *req)
+{
+    sql_endpoint_run_as(req, req->endpoint->sql);
 }
 
 int64_t sql_endpoint_decode_id(struct http_request *req, int kind, struct str text)

@@ -7,6 +7,12 @@
 /* For http_options.run_sql. */
 void sql_endpoint_run(struct http_request *req);
 
+/* The same for a handler that has looked at something first. */
+void sql_endpoint_run_as(struct http_request *req, const struct sql *sql);
+
+/* Logs what PostgreSQL said and answers by err_info; for handlers that run statements themselves. */
+void sql_endpoint_failed(struct http_request *req, enum err err, const struct db_result *r);
+
 /* Adds the request's caller and fields as parameters: for handlers that run a statement of the same form themselves. */
 void sql_endpoint_args(struct http_request *req, struct db_args *args);
 

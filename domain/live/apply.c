@@ -11,6 +11,15 @@ struct taking {
     bool gap;
 };
 
+/* A JSON message being taken. */
+struct message {
+    struct live *live;
+    const struct json *json;
+    struct arena arena;
+    bool own;                        /* of our own statement, not of the stream */
+    const struct account *account;   /* out: the account it was about */
+};
+
 /* Applies one side of a transfer; pushes it when it is the next of its account. */
 static void take_side(struct taking *t, const struct ledger_event *e, int64_t id, int64_t after, int64_t version)
 {
@@ -53,8 +62,11 @@ static bool truth(const struct json *m, struct str name)
     return b && b->type == JSON_TRUE;
 }
 
-static void take_user(struct live *l, const struct json *m, struct arena *arena)
+static void take_user(struct message *message)
 {
+    struct live *l = message->live;
+    const struct json *m = message->json;
+    struct arena *arena = &message->arena;
     struct person *known = book_person(&l->app->book, number(m, STR("id")));
     struct str email = text(m, STR("email"));
     struct person p = {
@@ -75,8 +87,10 @@ static void take_user(struct live *l, const struct json *m, struct arena *arena)
     if (recheck) push_recheck_user(l->app->push, p.id);
 }
 
-static void take_account(struct live *l, const struct json *m)
+static void take_account(struct message *message)
 {
+    struct live *l = message->live;
+    const struct json *m = message->json;
     enum account_kind kind;
     enum asset asset;
     enum account_status status;
@@ -97,7 +111,7 @@ static void take_account(struct live *l, const struct json *m)
     };
     const struct account *known = book_account(&l->app->book, a.id);
     a.pushed = known ? known->pushed : a.version;
-    book_put_account(&l->app->book, &a, text(m, STR("code")));
+    message->account = book_put_account(&l->app->book, &a, text(m, STR("code")));
 }
 
 static bool take_inbox(struct live *l, const struct json *m)
@@ -113,15 +127,16 @@ static bool take_inbox(struct live *l, const struct json *m)
 }
 
 /* False: a number is missing. */
-static bool take_json(struct live *l, const struct json *m, struct arena *arena, bool own)
+static bool take_json(struct message *message)
 {
+    const struct json *m = message->json;
     struct str type = text(m, STR("t"));
-    struct app *app = l->app;
-    if (str_eq(type, STR("inbox"))) return own || take_inbox(l, m);
+    struct app *app = message->live->app;
+    if (str_eq(type, STR("inbox"))) return message->own || take_inbox(message->live, m);
     if (str_eq(type, STR("user"))) {
-        take_user(l, m, arena);
+        take_user(message);
     } else if (str_eq(type, STR("account"))) {
-        take_account(l, m);
+        take_account(message);
     } else if (str_eq(type, STR("revoke"))) {
         auth_revoked(app->auth, text(m, STR("jti")), number(m, STR("exp")));
         push_recheck_user(app->push, number(m, STR("user")));
@@ -136,28 +151,34 @@ static bool take_json(struct live *l, const struct json *m, struct arena *arena,
     return true;
 }
 
-static bool take_text(struct live *l, struct str content, bool own)
+static bool take_text(struct message *message, struct str content)
 {
-    struct arena arena;
     struct json *m;
     const char *why;
     bool good = true;
-    arena_init(&arena);
-    if (json_parse(content, &arena, &m, &why) == OK) good = take_json(l, m, &arena, own);
-    else log_error("live", "malformed_message", "why=%s", LOG_STR(str_from(why)));
-    arena_fini(&arena);
+    arena_init(&message->arena);
+    if (json_parse(content, &message->arena, &m, &why) == OK) {
+        message->json = m;
+        good = take_json(message);
+    } else {
+        log_error("live", "malformed_message", "why=%s", LOG_STR(str_from(why)));
+    }
+    arena_fini(&message->arena);
     return good;
 }
 
 bool apply_message(struct live *l, struct str content)
 {
-    if (content.n == 0 || content.p[0] != 'L') return take_text(l, content, false);
+    struct message message = { .live = l };
+    if (content.n == 0 || content.p[0] != 'L') return take_text(&message, content);
     struct taking t = { .live = l };
     if (!ledger_event_decode(content, take_transfer, &t)) log_error("live", "malformed_event", "bytes=%zu", content.n);
     return !t.gap;
 }
 
-void live_apply_own(struct live *l, struct str message)
+const struct account *live_apply_own(struct live *l, struct str text_of_message)
 {
-    take_text(l, message, true);
+    struct message message = { .live = l, .own = true };
+    take_text(&message, text_of_message);
+    return message.account;
 }

@@ -27,5 +27,5 @@ void live_close(struct live *l, void (*closed)(void *arg), void *arg);
 void live_free(struct live *l);   /* after closed */
 
 /* Enters what a statement of ours returned as its message (user_message(), account_message() …), before the stream brings it:
- * the writer reads its own writes. Text is JSON. */
-void live_apply_own(struct live *l, struct str message);
+ * the writer reads its own writes. Text is JSON. Returns the account when it was one's message, else NULL. */
+const struct account *live_apply_own(struct live *l, struct str message);

@@ -7,6 +7,9 @@
 
 #include "core/str.h"
 
+/* The payload of a control frame (close, ping, pong) has at most this many bytes. */
+enum { WS_CONTROL_MAX = 125 };
+
 enum ws_opcode { WS_TEXT = 1, WS_BINARY = 2, WS_CLOSE = 8, WS_PING = 9, WS_PONG = 10 };
 
 struct ws_frame {
@@ -25,9 +28,10 @@ struct ws_frame {
 
 /* With one reference, the caller's. */
 struct ws_frame *ws_frame_new(enum ws_opcode opcode, struct str payload);
+struct ws_frame *ws_frame_raw(struct str bytes);   /* no frame: bytes that go ahead of the first one */
 struct ws_frame *ws_frame_ref(struct ws_frame *f);
 void ws_frame_unref(struct ws_frame *f);
 struct str ws_frame_payload(const struct ws_frame *f);
-/* A new frame that stands for both; the payload is a JSON object and newest is the newer one.
- */
+/* A new frame that stands for both; the payload is a JSON object and newest is the newer one. NULL when the sum of
+ * the deltas does not fit: both stay as they are. */
 struct ws_frame *ws_frame_conflate(const struct ws_frame *older, const struct ws_frame *newest);

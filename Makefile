@@ -31,6 +31,7 @@ SQL     := $(sort $(wildcard db/*.sql domain/*.sql domain/*/*.sql))
 MIGRATIONS := $(sort $(wildcard migrations/*.sql))
 LLHTTP  := api http llhttp
 OBJECTS := $(SOURCES:%.c=$(B)/%.o) $(B)/gen/sql.o $(B)/gen/migrations.o $(LLHTTP:%=$(B)/llhttp/%.o)
+QUIET := --no-print-directory $(if $(V),,-s)
 say = $(if $(V),,@printf '  %-5s %s\n' $(1) $@;)
 
 LIBRARY := $(B)/libtally.a
@@ -63,20 +64,20 @@ test: ## every test there is; does its own set-up
 	@scripts/test
 
 check: ## what must be green before a commit: build, lint, unit tests
-	@$(MAKE) --no-print-directory build
-	@$(MAKE) --no-print-directory lint
-	@$(MAKE) --no-print-directory unit
+	@$(MAKE) $(QUIET) build
+	@$(MAKE) $(QUIET) lint
+	@$(MAKE) $(QUIET) unit
 
 unit: ## pure rules and parsers, under ASan and UBSan
-	@$(MAKE) --no-print-directory VARIANT=asan build/asan/libtally.a $(UNIT)
+	@$(MAKE) $(QUIET) VARIANT=asan build/asan/libtally.a $(UNIT)
 	@scripts/unit $(UNIT)
 
 fuzz: ## every fuzz target: its corpus, then FUZZ_SECONDS of search
-	@$(MAKE) --no-print-directory VARIANT=fuzz build/fuzz/libtally.a $(FUZZ)
+	@$(MAKE) $(QUIET) VARIANT=fuzz build/fuzz/libtally.a $(FUZZ)
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/fuzz $(FUZZ)
 
 sim: ## seeded simulations against naive models
-	@$(MAKE) --no-print-directory VARIANT=asan build/asan/libtally.a $(SIM)
+	@$(MAKE) $(QUIET) VARIANT=asan build/asan/libtally.a $(SIM)
 	@scripts/unit $(SIM)
 	@test/run sim $(TESTS)
 
@@ -100,7 +101,7 @@ bench: build ## ratios against other servers on this machine
 	@scripts/bench/run
 
 asan:
-	@$(MAKE) --no-print-directory VARIANT=asan build/asan/tallyd
+	@$(MAKE) $(QUIET) VARIANT=asan build/asan/tallyd
 
 clean: ## remove everything that was built (not .tally/, where make run keeps its data)
 	rm -rf build

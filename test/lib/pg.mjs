@@ -20,7 +20,7 @@ process.on('exit', () => {
 if (process.env.TALLY_TEST_PG) {
   const runner = process.ppid;
   setInterval(() => { if (process.ppid !== runner) process.exit(1); }, 500).unref();
-  process.once('SIGTERM', () => process.exit(143));
+  process.on('SIGTERM', () => process.exit(143));
 }
 
 /** One private cluster: see scripts/postgres for what the verbs do. */

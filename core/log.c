@@ -265,24 +265,31 @@ void log_line(enum log_level level, const char *area, const char *event, const c
     put_end(b, level);
 }
 
+/* ,"name": or, in text, a blank and name= */
+static void put_name(struct buf *b, struct str name)
+{
+    bool json = state.format == LOG_JSON;
+    char *to = buf_reserve(b, name.n + 4);
+    if (!to) return;
+    to[0] = json ? ',' : ' ';
+    to[1] = '"';
+    memcpy(to + 1 + json, name.p, name.n);
+    memcpy(to + 1 + json + name.n, json ? "\":" : "=", 2);
+    buf_added(b, name.n + (json ? 4 : 2));
+}
+
 static void put_access_text(struct buf *b, struct str name, struct str value)
 {
     if (value.n == 0) return;
     if (value.n > ACCESS_VALUE_BYTES) value.n = ACCESS_VALUE_BYTES;
-    bool json = state.format == LOG_JSON;
-    buf_str(b, json ? STR(",\"") : STR(" "));
-    buf_str(b, name);
-    buf_str(b, json ? STR("\":") : STR("="));
-    if (json) log_put_json(b, value);
+    put_name(b, name);
+    if (state.format == LOG_JSON) log_put_json(b, value);
     else log_put_word(b, value);
 }
 
 static void put_access_number(struct buf *b, struct str name, uint64_t value)
 {
-    bool json = state.format == LOG_JSON;
-    buf_str(b, json ? STR(",\"") : STR(" "));
-    buf_str(b, name);
-    buf_str(b, json ? STR("\":") : STR("="));
+    put_name(b, name);
     buf_u64(b, value);
 }
 

@@ -2,7 +2,8 @@
  *
  * A log must never stop the server, so nothing here waits for the reader: a socket is written with
  * MSG_DONTWAIT; a pipe or terminal is asked with poll first and given at most PIPE_BUF bytes, which
- * a pipe that reports room takes at once; a file takes everything. The descriptor's own
+ * a pipe that reports room takes at once (unless another process was faster, which costs the time
+ * its reader needs for one piece); a file takes everything. The descriptor's own
  * O_NONBLOCK flag is left as it is, because it belongs to all processes that share the
  * descriptor. Pieces end at a line's end, so that lines of several processes do not mix.
  *

@@ -18,7 +18,8 @@ struct ws_handler {
     /* A whole text message (valid UTF-8) of at most message_max bytes; a view, valid during the call. Binary messages are
      * answered with close 1003 before they come here. */
     void (*on_text)(struct ws_session *s, struct str text);
-    /* Comes once, last; the session is gone afterwards. `code` is what the peer sent, or 1006. */
+    /* Comes once, last, never from inside a call of ours; the session is gone afterwards. `code` is what the peer sent
+     * (1005: a close without a code), or 1006. */
     void (*on_close)(struct ws_session *s, int code);
     /* The deadline set by ws_session_deadline has come. May be NULL. */
     void (*on_deadline)(struct ws_session *s);
@@ -28,12 +29,14 @@ struct ws_options {
     uv_loop_t *loop;
     struct turn *turn;
     struct wheel *wheel;
-    struct metrics *metrics;
+    struct metrics *metrics;                  /* or NULL; metrics_fini comes before ws_server_free */
     int ping_interval_ms, pong_timeout_ms;    /* 25,000 and 20,000 */
+    int close_timeout_ms;                     /* how long the peer may take to answer a close; 0: 5,000 */
     int message_max;                          /* 64 KiB */
     int queue_bytes;                          /* 256 KiB */
+    int64_t queue_bytes_total;                /* of all sessions, then the fullest are closed; 0: 256 MiB */
     int slow_code;                            /* 4408 */
-    int extra_bytes;                          /* of the user's own, behind each session, zeroed */
+    int extra_bytes;                          /* of the user's own, behind each session, zeroed, aligned to 8 bytes */
     int messages_per_second;                  /* a client that sends more for long is closed with 1008; 0: no limit */
 };
 
@@ -41,8 +44,10 @@ struct ws_server;   /* the sessions of one process, their pool and queue budget 
 
 struct ws_server *ws_server_new(const struct ws_options *options);
 int ws_server_count(const struct ws_server *s);
-/* Closes all with 1001; `drained` comes once when the last is gone, or after timeout_ms. New ones are refused. */
+/* Closes all with 1001, some hundred a turn; `drained` comes once when the last is gone, or after timeout_ms, when those
+ * that are left are cut off. New ones are closed with 1001 as well. */
 void ws_server_drain(struct ws_server *s, int timeout_ms, void (*drained)(void *arg), void *arg);
+/* Cuts off the sessions that are left; they still get their on_close. Needs the loop to run once more. */
 void ws_server_free(struct ws_server *s);
 /* for (s = NULL; (s = ws_server_next(server, s));) visits all; closing the visited one is allowed. */
 struct ws_session *ws_server_next(const struct ws_server *server, struct ws_session *after);
@@ -52,7 +57,8 @@ struct ws_session *ws_server_next(const struct ws_server *server, struct ws_sess
  * lines for the 101, or STR_NONE. */
 enum err ws_accept_head(struct str key, struct str protocol, struct str headers, struct buf *out);
 
-/* Takes the connection (already upgraded, `head` not yet written) and writes the head. `rest` are bytes received behind the request. */
+/* Takes the connection (already upgraded, `head` not yet written) and writes the head, together with what is sent in this
+ * turn. `rest` are bytes received behind the request; they are looked at at the end of the turn. Never NULL. */
 struct ws_session *ws_session_open(struct ws_server *server, struct net_conn *c, const struct ws_handler *handler, struct str head,
                                    struct str rest);
 void *ws_session_extra(struct ws_session *s);

@@ -20,9 +20,10 @@
 enum { SERVER_VERSION_MIN = 140000 };
 
 static void on_open(struct wire *w);
-static void on_input(struct wire *w);
+static void on_input(struct wire *w, bool heard);
 static void on_lost(struct wire *w, const char *why);
 static void on_broken(struct turn_item *item);
+static void on_arrived(struct turn_item *item);
 static void on_deadline(struct wheel_timer *t);
 static void start_checks(struct db_conn *c);
 
@@ -35,6 +36,7 @@ void conn_init(struct db_conn *c, struct db *db, int number)
     list_init(&c->units);
     list_init(&c->sent);
     turn_item_init(&c->broken, on_broken);
+    turn_item_init(&c->arrived, on_arrived);
     wheel_timer_init(&c->deadline, on_deadline);
     c->prepared = mem_alloc((size_t) db->sql_count * sizeof *c->prepared);
 }
@@ -61,8 +63,9 @@ static void on_open(struct wire *w)
     start_checks(c);
 }
 
-static void on_input(struct wire *w)
+static void on_input(struct wire *w, bool heard)
 {
+    (void) heard;
     answer_take(list_entry(w, struct db_conn, wire));
 }
 
@@ -123,6 +126,11 @@ static void on_lost(struct wire *w, const char *why)
     conn_lose(list_entry(w, struct db_conn, wire), why);
 }
 
+static void on_arrived(struct turn_item *item)
+{
+    answer_take(list_entry(item, struct db_conn, arrived));
+}
+
 static void on_broken(struct turn_item *item)
 {
     struct db_conn *c = list_entry(item, struct db_conn, broken);
@@ -154,6 +162,7 @@ void conn_lose(struct db_conn *c, const char *why)
     if (c->wire.state != WIRE_IDLE) wire_drop(&c->wire);
     c->state = CONN_OFF;
     turn_cancel(&c->broken);
+    turn_cancel(&c->arrived);
     wheel_cancel(&c->deadline);
     if (was_ready) {
         log_warn("db", "lost", "name=%s conn=%d units=%d why=%s", c->db->options.name, c->number, c->unit_count,
@@ -188,6 +197,7 @@ void conn_close(struct db_conn *c, void (*closed)(struct wire *w))
 {
     must(list_empty(&c->units) && list_empty(&c->sent));
     turn_cancel(&c->broken);
+    turn_cancel(&c->arrived);
     wheel_cancel(&c->deadline);
     c->state = CONN_OFF;
     wire_close(&c->wire, closed);

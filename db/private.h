@@ -79,6 +79,7 @@ struct db_conn {
     int forgotten;                  /* statements prepared anew since it stands */
     struct wheel_timer deadline;    /* of the oldest unit */
     struct turn_item broken;        /* it broke while somebody was calling us: told at the end of the turn */
+    struct turn_item arrived;       /* answers came in while we were sending: taken at the end of the turn */
     struct {                        /* what the checks after connecting have found */
         bool read_only, not_migrated;
         int64_t server_version, schema_version;

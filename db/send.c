@@ -80,4 +80,6 @@ void send_pump(struct db_conn *c)
     }
     if (ok && any) ok = wire_flush(&c->wire);
     if (!ok) conn_break(c);
+    /* libpq reads when it cannot write, and then no event of the socket would tell us of the answers. */
+    else if (!list_empty(&c->sent) && !PQisBusy(c->wire.pg)) turn_defer(c->db->turn, &c->arrived);
 }

@@ -57,7 +57,7 @@ struct db_stream {
 };
 
 static void on_open(struct wire *w);
-static void on_input(struct wire *w);
+static void on_input(struct wire *w, bool heard);
 static void on_lost(struct wire *w, const char *why);
 static void on_tick(struct wheel_timer *t);
 
@@ -96,7 +96,7 @@ bool db_stream_is_live(const struct db_stream *s)
 static void lose(struct db_stream *s, const char *why)
 {
     char copy[WIRE_WHY_MAX];
-    snprintf(copy, sizeof copy, "%s", why);
+    wire_reason(why, copy);   /* what libpq says lives in the connection that ends now */
     bool was_live = s->state == STREAM_LIVE;
     if (s->wire.state != WIRE_IDLE) wire_drop(&s->wire);
     s->state = STREAM_CONNECTING;
@@ -241,11 +241,13 @@ static void read_answer(struct db_stream *s)
     PQclear(r);
 }
 
-static void on_input(struct wire *w)
+static void on_input(struct wire *w, bool heard)
 {
     struct db_stream *s = list_entry(w, struct db_stream, wire);
-    s->heard_ms = clock_mono_ms();
-    s->asked = false;
+    if (heard) {
+        s->heard_ms = clock_mono_ms();
+        s->asked = false;
+    }
     if (s->state == STREAM_SLOT || s->state == STREAM_STARTING) read_answer(s);
     if (s->state == STREAM_LIVE) read_frames(s);
 }

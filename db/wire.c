@@ -160,11 +160,12 @@ static void on_poll(uv_poll_t *handle, int status, int events)
     }
     must(w->state == WIRE_OPEN);
     /* An error of the poll shows itself to libpq as soon as it reads. */
-    bool alive = true;
-    if (status < 0 || events & UV_READABLE) alive = PQconsumeInput(w->pg) == 1;
+    bool alive = true, heard = status < 0 || events & UV_READABLE;
+    if (heard) alive = PQconsumeInput(w->pg) == 1;
     if (alive) alive = wire_flush(w);
-    /* Answers that arrived before the end still count. */
-    w->events->on_input(w);
+    /* Answers that arrived before the end still count. While it writes, libpq may read as well, so they
+     * are looked for in any case. */
+    w->events->on_input(w, heard);
     if (!alive && w->state == WIRE_OPEN) wire_lost(w, PQerrorMessage(w->pg));
 }
 

@@ -29,7 +29,7 @@ struct wire;
 
 struct wire_events {
     void (*on_open)(struct wire *w);                    /* authenticated; libpq does not block any more */
-    void (*on_input)(struct wire *w);                   /* something was read: take what is complete */
+    void (*on_input)(struct wire *w, bool heard);       /* take what is complete; heard: something was read just now */
     void (*on_lost)(struct wire *w, const char *why);   /* it cannot connect, or broke; the wire is idle */
 };
 

@@ -1,0 +1,35 @@
+/* libcurl on the loop: its multi interface driven by uv_poll and one uv_timer. Names are resolved
+ * on libcurl's own threads (Debian builds it with the threaded resolver), so nothing blocks.
+ *
+ * Note for protocols with a closing word (SMTP, FTP): libcurl 7.88 BLOCKS in curl_multi for the
+ * answer to the end of an upload and to QUIT. Use them with CURLOPT_CONNECT_ONLY, see mail_smtp. */
+#pragma once
+
+#include <curl/curl.h>
+#include <stdbool.h>
+#include <uv.h>
+
+struct curl_loop;
+
+struct curl_transfer {
+    CURL *easy;
+    void (*done)(struct curl_transfer *t, CURLcode code);
+    bool added;
+};
+
+enum { CURL_LOOP_TIMEOUT_MS = 10000 };
+
+/* The process must ignore SIGPIPE: libcurl is told not to touch signals. */
+struct curl_loop *curl_loop_new(uv_loop_t *loop);
+/* All transfers must have been removed; frees itself. May be called from `done`. */
+void curl_loop_close(struct curl_loop *c);
+
+/* An easy handle with what holds for every outside call: 10 s, TLS verified, no signals, no
+ * redirects. The caller adds URL and the rest, and cleans it up after curl_loop_remove. */
+CURL *curl_loop_easy(void);
+
+/* `done` comes once, later. The transfer stays added, so that a connection made with
+ * CURLOPT_CONNECT_ONLY can be used, until curl_loop_remove, which `done` may call. */
+void curl_loop_add(struct curl_loop *c, struct curl_transfer *t);
+/* Before `done`: it will not come. Never from inside one of libcurl's own callbacks. */
+void curl_loop_remove(struct curl_loop *c, struct curl_transfer *t);

@@ -51,7 +51,7 @@ struct field {
     enum field_type type;
     unsigned flags;
     int kind;                 /* FIELD_ID: whose id; given to http_options.decode_id */
-    int64_t min, max;         /* both 0: the type's own bounds */
+    int64_t min, max;         /* both 0: the type's own bounds, see http/validate.h; max 0: the type's own maximum */
     const char *choices;      /* FIELD_ENUM: separated by blanks */
     const char *initial;      /* used when the field is not sent; as it would stand in a query */
     const char *help;
@@ -78,9 +78,11 @@ enum endpoint_flags {
 };
 
 struct endpoint {
-    const char *id;           /* "BANK-05"; also the OpenAPI operationId and the endpoint= of logs */
+    const char *id;           /* "BANK-05"; also the OpenAPI operationId and the endpoint= of logs; aliases share
+                                 their endpoint's, else it is unique */
     enum http_method method;
-    const char *path;         /* "/api/accounts/:accountid"; fixed words win over parameters */
+    const char *path;         /* "/api/accounts/:accountid"; fixed words win; its parameters are the row's path fields,
+                                 in this order */
     int auth;                 /* who may call; the meaning is http_options.authenticate's */
     void (*run)(struct http_request *req);   /* must answer exactly once, now or later */
     const struct sql *sql;

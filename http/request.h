@@ -69,7 +69,7 @@ void reply_error_retry(struct http_request *req, int status, const char *message
 /* What err_info says; 503 with Retry-After when retryable. */
 void reply_err(struct http_request *req, enum err err);
 
-/* Faults of fields, all at once: add each, then reply. */
+/* Faults of fields, all at once: start from { 0 }, add each, then reply (which frees them). */
 struct reply_faults {
     struct buf json;      /* the elements of "errors" */
     int count;

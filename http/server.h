@@ -45,9 +45,11 @@ enum err http_server_listen(struct http_server *s, const struct net_listener_opt
 int http_server_port(const struct http_server *s);
 void *http_context(const struct http_request *req);
 
-/* Stops accepting, answers what is under way with Connection: close, closes idle connections; `drained` comes once when the
- * last connection is gone or after timeout_ms. Upgraded connections are no longer the server's. */
+/* Stops accepting, answers what is under way with Connection: close, closes idle connections; `drained` comes once
+ * when the last connection is gone or after timeout_ms. Upgraded connections are no longer the server's. */
 void http_server_drain(struct http_server *s, int timeout_ms, void (*drained)(void *arg), void *arg);
+/* Closes what is left at once; the memory follows when the loop has reported the last connection closed. The
+ * server's metrics stand in the registry until then, so call metrics_fini before. */
 void http_server_free(struct http_server *s);
 
 /* The gate between routing and validation, see http_options.authenticate. */

@@ -60,9 +60,10 @@ START_TEST(headers)
     ck_assert_msg(str_eq(buf_view(&out), str_from(cases[_i].headers)), "got:\n%.*s", STR_FMT(buf_view(&out)));
     buf_clear(&out);
     cors_put_preflight(&c, origin, STR("GET, OPTIONS"), &out);
-    struct str lines = STR("Access-Control-Allow-Methods: GET, OPTIONS\r\n"
-                           "Access-Control-Allow-Headers: Authorization, Content-Type, Idempotency-Key, X-Request-Id\r\n"
-                           "Access-Control-Max-Age: 86400\r\n");
+    struct str lines = STR(
+        "Access-Control-Allow-Methods: GET, OPTIONS\r\n"
+        "Access-Control-Allow-Headers: Authorization, Content-Type, Idempotency-Key, X-Request-Id\r\n"
+        "Access-Control-Max-Age: 86400\r\n");
     ck_assert(str_eq(buf_view(&out), cases[_i].preflight ? lines : STR_NONE));
     buf_fini(&out);
     cors_fini(&c);

@@ -57,7 +57,8 @@ static const struct endpoint rows[] = {
     { .id = "LIST", .method = HTTP_GET, .path = "/list", .auth = 1, .sql = &statement },
     { .id = "CONFIRM", .method = HTTP_GET, .path = "/confirm", .run = run, .flags = ENDPOINT_CHANGES },
     { .id = "RARE", .method = HTTP_GET, .path = "/rare", .run = run, .rate_per_minute = 2 },
-    { .id = "RARE", .method = HTTP_GET, .path = "/rare-too", .run = run, .rate_per_minute = 2, .flags = ENDPOINT_ALIAS },
+    { .id = "RARE", .method = HTTP_GET, .path = "/rare-too", .run = run, .rate_per_minute = 2,
+      .flags = ENDPOINT_ALIAS },
     { 0 },
 };
 static const struct endpoint *const tables[] = { rows, NULL };

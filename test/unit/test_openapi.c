@@ -84,6 +84,8 @@ static const struct json *at(const struct json *j, const char *way)
     return j;
 }
 
+#define LIST_CONTENT "paths>/api/accounts>get>responses>200>content>application/json>"
+
 static const struct {
     const char *way, *text;      /* text NULL: must be absent */
 } facts[] = {
@@ -99,17 +101,19 @@ static const struct {
     { "paths>/api/accounts>delete>responses>401", NULL },
     { "paths>/api/accounts>get>summary", "List \"all\"" }, { "paths>/api/accounts>get>description", "Oldest first." },
     { "paths>/api/accounts>get>tags>0", "bank" },
-    { "paths>/api/accounts>get>security>0", "{\"bearer\":[]}" }, { "paths>/api/accounts>get>security>1", "{\"cookie\":[]}" },
+    { "paths>/api/accounts>get>security>0", "{\"bearer\":[]}" },
+    { "paths>/api/accounts>get>security>1", "{\"cookie\":[]}" },
     { "paths>/api/accounts>get>responses>400", NULL },
     { "paths>/api/accounts>get>responses>401>$ref", "#/components/responses/Unauthorized" },
-    { "paths>/api/accounts>get>responses>200>content>application/json>schema>required", "[\"account\",\"accounts\"]" },
-    { "paths>/api/accounts>get>responses>200>content>application/json>schema>properties>account", "{}" },
-    { "paths>/api/accounts>get>responses>200>content>application/json>schema>properties>accounts>items>properties>createdAt",
+    { LIST_CONTENT "schema>required", "[\"account\",\"accounts\"]" },
+    { LIST_CONTENT "schema>properties>account", "{}" },
+    { LIST_CONTENT "schema>properties>accounts>items>properties>createdAt",
       "{\"type\":\"string\",\"format\":\"date-time\"}" },
-    { "paths>/api/accounts>get>responses>200>content>application/json>schema>properties>accounts>items>properties>balance",
+    { LIST_CONTENT "schema>properties>accounts>items>properties>balance",
       "{\"type\":\"number\"}" },
-    { "paths>/api/accounts>get>responses>200>content>application/json>example>accounts>0>balance", "5" },
-    { "paths>/api/accounts>post>requestBody", NULL }, { "paths>/api/accounts>post>responses>201>description", "Success" },
+    { LIST_CONTENT "example>accounts>0>balance", "5" },
+    { "paths>/api/accounts>post>requestBody", NULL },
+    { "paths>/api/accounts>post>responses>201>description", "Success" },
     { "paths>/api/accounts/balance/{accountid}>get>parameters>0>name", "accountid" },
     { "paths>/api/accounts/balance/{accountid}>get>parameters>0>in", "path" },
     { "paths>/api/accounts/balance/{accountid}>get>security>0", "{\"basic\":[]}" },
@@ -129,7 +133,8 @@ static const struct {
     { "paths>/api/transactions>get>parameters>1>schema",
       "{\"type\":\"string\",\"enum\":[\"asc\",\"desc\"],\"default\":\"desc\"}" },
     { "paths>/api/transactions>get>parameters>2>schema", "{\"type\":\"string\",\"format\":\"date-time\"}" },
-    { "paths>/api/transactions>get>parameters>3>schema", "{\"type\":\"string\",\"format\":\"email\",\"maxLength\":254}" },
+    { "paths>/api/transactions>get>parameters>3>schema",
+      "{\"type\":\"string\",\"format\":\"email\",\"maxLength\":254}" },
     { "paths>/api/reward/claim>post>operationId", "FIN-17" },
     { "paths>/reward/claim>post>operationId", "FIN-17-alias-1" }, { "paths>/reward/claim>post>x-alias-of", "FIN-17" },
     { "paths>/claim>post>operationId", "FIN-17-alias-2" }, { "paths>/claim>post>security", "[]" },
@@ -193,7 +198,8 @@ static const struct {
     { "[]", "{\"type\":\"array\",\"items\":{}}" },
     { "[[1]]", "{\"type\":\"array\",\"items\":{\"type\":\"array\",\"items\":{\"type\":\"number\"}}}" },
     { "{}", "{\"type\":\"object\",\"properties\":{}}" },
-    { "{\"a\\n\":false}", "{\"type\":\"object\",\"properties\":{\"a\\n\":{\"type\":\"boolean\"}},\"required\":[\"a\\n\"]}" },
+    { "{\"a\\n\":false}",
+      "{\"type\":\"object\",\"properties\":{\"a\\n\":{\"type\":\"boolean\"}},\"required\":[\"a\\n\"]}" },
 };
 
 START_TEST(examples_become_schemas)

@@ -111,7 +111,8 @@ static const struct {
     const char *text, *decoded;   /* NULL: refused */
 } decodings[] = {
     { "plain", "plain" }, { "a%20b", "a b" }, { "a+b", "a+b" }, { "%c3%A9", "\xc3\xa9" }, { "100%25", "100%" },
-    { "%", NULL }, { "%2", NULL }, { "a%2", NULL }, { "%zz", NULL }, { "%-1", NULL }, { "%00", NULL }, { "a%00b", NULL },
+    { "%", NULL }, { "%2", NULL }, { "a%2", NULL }, { "%zz", NULL }, { "%-1", NULL }, { "%00", NULL },
+    { "a%00b", NULL },
     { "a%2fb", NULL }, { "a%2Fb", NULL }, { "%252F", "%2F" }, { "%ff", NULL }, { "\xff", NULL }, { "%C0%AF", NULL },
     { "%ed%a0%80", NULL },
 };
@@ -146,7 +147,8 @@ static const struct endpoint shapes[] = {
     { .id = "NOFIELD", .method = HTTP_GET, .path = "/a/:id", .run = run },
     { .id = "OTHERNAME", .method = HTTP_GET, .path = "/a/:id", .run = run, .fields = { PATH_FIELD("ID") } },
     { .id = "NOPARAM", .method = HTTP_GET, .path = "/a", .run = run, .fields = { PATH_FIELD("id") } },
-    { .id = "ORDER", .method = HTTP_GET, .path = "/a/:x/:y", .run = run, .fields = { PATH_FIELD("y"), PATH_FIELD("x") } },
+    { .id = "ORDER", .method = HTTP_GET, .path = "/a/:x/:y", .run = run,
+      .fields = { PATH_FIELD("y"), PATH_FIELD("x") } },
     { .id = "NINE", .method = HTTP_GET, .path = "/:a/:b/:c/:d/:e/:f/:g/:h/:i", .run = run,
       .fields = { PATH_FIELD("a"), PATH_FIELD("b"), PATH_FIELD("c"), PATH_FIELD("d"), PATH_FIELD("e"), PATH_FIELD("f"),
                   PATH_FIELD("g"), PATH_FIELD("h"), PATH_FIELD("i") } },
@@ -156,8 +158,10 @@ static const struct endpoint shapes[] = {
     { .id = "TWICE", .method = HTTP_POST, .path = "/a", .run = run, .fields = { { .name = "x" }, { .name = "x" } } },
     { .id = "ALIAS", .method = HTTP_POST, .path = "/a", .run = run,
       .fields = { { .name = "x" }, { .name = "y", .aliases = "z x" } } },
-    { .id = "CHOICES", .method = HTTP_POST, .path = "/a", .run = run, .fields = { { .name = "x", .type = FIELD_ENUM } } },
-    { .id = "MINMAX", .method = HTTP_POST, .path = "/a", .run = run, .fields = { { .name = "x", .min = 5, .max = 4 } } },
+    { .id = "CHOICES", .method = HTTP_POST, .path = "/a", .run = run,
+      .fields = { { .name = "x", .type = FIELD_ENUM } } },
+    { .id = "MINMAX", .method = HTTP_POST, .path = "/a", .run = run,
+      .fields = { { .name = "x", .min = 5, .max = 4 } } },
     { .id = "INITIAL", .method = HTTP_GET, .path = "/a", .run = run,
       .fields = { { .name = "x", .in = IN_QUERY, .type = FIELD_INT, .min = 1, .initial = "0" } } },
     { .id = "QUERYOBJECT", .method = HTTP_GET, .path = "/a", .run = run,

@@ -60,6 +60,7 @@ struct config_fault *config_read(const struct setting *table, const struct confi
 void config_help(const struct setting *table, struct buf *out);
 
 /* The .env form: NAME=value, NAME="va\nlue", NAME='raw', export NAME=…, # comments. Calls take for
- * each pair, in order (of two with one name the later one counts); false with *line set at the first malformed line. Pure; fuzzed. */
+ * each pair, in order (of two with one name the later one counts); false with *line set at the first
+ * malformed line. Pure; fuzzed. */
 bool env_parse(struct str text, struct arena *arena, void (*take)(void *arg, struct str name, struct str value),
                void *arg, int *line);

@@ -21,7 +21,8 @@ static const struct setting table[] = {
       .at = offsetof(struct settings, host), .help = "listening address" },
     { .name = "TALLY_SECRET", .aliases = "SECRET", .type = SETTING_TEXT, .min = 8, .secret = true,
       .at = offsetof(struct settings, secret), .help = "key of the tokens" },
-    { .name = "TALLY_OPEN", .type = SETTING_BOOL, .initial = "off", .at = offsetof(struct settings, open), .help = "open doors" },
+    { .name = "TALLY_OPEN", .type = SETTING_BOOL, .initial = "off", .at = offsetof(struct settings, open),
+      .help = "open doors" },
     { .name = "TALLY_MODE", .type = SETTING_ENUM, .choices = "development production", .initial = "development",
       .at = offsetof(struct settings, mode), .help = "kind of use" },
     { .name = "POINTS_RATE", .type = SETTING_DECIMAL, .min = 1, .max = 2500000, .initial = "0.01",
@@ -136,8 +137,10 @@ START_TEST(refuses_by_the_name_that_was_used)
         { "POINTS_RATE", "0", "POINTS_RATE: \"0\" is not a number with at most 6 decimals within 0.000001..2.5" },
         { "POINTS_RATE", "0.0000001",
           "POINTS_RATE: \"0.0000001\" is not a number with at most 6 decimals within 0.000001..2.5" },
-        { "POINTS_RATE", "2.500001", "POINTS_RATE: \"2.500001\" is not a number with at most 6 decimals within 0.000001..2.5" },
-        { "TALLY_HOST", "123456789012345678901", "TALLY_HOST: \"123456789012345678901\" is not a text with a length within 0..20" },
+        { "POINTS_RATE", "2.500001",
+          "POINTS_RATE: \"2.500001\" is not a number with at most 6 decimals within 0.000001..2.5" },
+        { "TALLY_HOST", "123456789012345678901",
+          "TALLY_HOST: \"123456789012345678901\" is not a text with a length within 0..20" },
         { "SECRET", "hunter2", "SECRET: the value is not a text with a length at least 8" },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -184,7 +187,8 @@ START_TEST(understands_each_type)
         ck_assert_ptr_null(read_settings(env, NULL));
         ck_assert_msg(out.open == bools[i].value, "%s", bools[i].text);
     }
-    const char *env[] = { "TALLY_MODE", "Production", "POINTS_RATE", "2.5", "TALLY_HOST", " ::1 ", "SECRET", "12345678", NULL };
+    const char *env[] = { "TALLY_MODE", "Production", "POINTS_RATE", "2.5", "TALLY_HOST", " ::1 ", "SECRET",
+                          "12345678", NULL };
     ck_assert_ptr_null(read_settings(env, NULL));
     ck_assert_int_eq(out.mode, 1);
     ck_assert_int_eq(out.rate, 2500000);
@@ -256,7 +260,8 @@ static const struct {
     { "A=#c", "A=|", 0 }, { "A= #c", "A=|", 0 }, { "A=b=c", "A=b=c|", 0 }, { "a_1=x", "a_1=x|", 0 },
     { "A=it's", "A=it's|", 0 }, { "A=$HOME", "A=$HOME|", 0 }, { "A=\\n", "A=\\n|", 0 },
     { "A=\"1\"", "A=1|", 0 }, { "A=\" 1 \" # c", "A= 1 |", 0 }, { "A=\"a\\nb\\t\\r\\\"\\\\\"", "A=a\nb\t\r\"\\|", 0 },
-    { "A=\"C:\\q\"", "A=C:\\q|", 0 }, { "A=\"#\"", "A=#|", 0 }, { "A=\"\"", "A=|", 0 }, { "A=\"a\nb\"\nB=1", "A=a\nb|B=1|", 0 },
+    { "A=\"C:\\q\"", "A=C:\\q|", 0 }, { "A=\"#\"", "A=#|", 0 }, { "A=\"\"", "A=|", 0 },
+    { "A=\"a\nb\"\nB=1", "A=a\nb|B=1|", 0 },
     { "A='a\\n\"b'", "A=a\\n\"b|", 0 }, { "A='a\nb'", "A=a\nb|", 0 }, { "A='' ", "A=|", 0 },
     { "export A=1", "A=1|", 0 }, { "export\tA='1'", "A=1|", 0 }, { "export=1", "export=1|", 0 },
     { "export =1", "export=1|", 0 }, { "\xef\xbb\xbf" "A=1", "A=1|", 0 }, { "A=\xc3\xa9", "A=\xc3\xa9|", 0 },

@@ -220,7 +220,8 @@ END_TEST
 /* Whatever a text is cut to, nothing is read behind it, and only the whole is accepted. */
 START_TEST(refuses_every_beginning)
 {
-    struct str text = STR("{\"a\": [1.5e+3, true, \"\\ud834\\udd1e\", \"0123456789\xe2\x82\xac\"], \"b\": {\"c\": null}}");
+    struct str text = STR("{\"a\": [1.5e+3, true, \"\\ud834\\udd1e\", "
+                          "\"0123456789\xe2\x82\xac\"], \"b\": {\"c\": null}}");
     parsed(text);
     for (size_t n = 0; n < text.n; n++) {
         struct json *json;
@@ -331,7 +332,8 @@ END_TEST
 
 START_TEST(builds_the_tree)
 {
-    struct str text = STR(" {\"n\": -1.50e3, \"s\": \"a\\n\\u00e9\", \"plain\": \"xyz\", \"list\": [true, false, null, {}] } ");
+    struct str text = STR(" {\"n\": -1.50e3, \"s\": \"a\\n\\u00e9\", \"plain\": \"xyz\", "
+                          "\"list\": [true, false, null, {}] } ");
     const char *why;
     struct json *json;
     ck_assert_int_eq(json_parse(text, &arena, &json, &why), OK);
@@ -490,7 +492,8 @@ START_TEST(escapes_what_must_be_escaped)
     static const struct { struct text in; const char *out; } cases[] = {
         { T(""), "\"\"" }, { T("plain"), "\"plain\"" }, { T("\""), "\"\\\"\"" }, { T("\\"), "\"\\\\\"" },
         { T("a\"b\\c"), "\"a\\\"b\\\\c\"" }, { T("\b\f\n\r\t"), "\"\\b\\f\\n\\r\\t\"" },
-        { T("\x01\x1f"), "\"\\u0001\\u001f\"" }, { T("a\0b"), "\"a\\u0000b\"" }, { T("\x7f</script>"), "\"\x7f</script>\"" },
+        { T("\x01\x1f"), "\"\\u0001\\u001f\"" }, { T("a\0b"), "\"a\\u0000b\"" },
+        { T("\x7f</script>"), "\"\x7f</script>\"" },
         { T("\xc3\xa9\n\xe2\x82\xac"), "\"\xc3\xa9\\n\xe2\x82\xac\"" },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

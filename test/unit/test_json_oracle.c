@@ -54,11 +54,13 @@ static uint64_t draw(uint64_t below)
 static void put_string(struct buf *b)
 {
     static const char *const pieces[] = {
-        "a", "b", "name", " ", "/", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9d\x84\x9e", "\\n", "\\\"", "\\\\", "\\/", "\\u0041",
+        "a", "b", "name", " ", "/", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9d\x84\x9e", "\\n", "\\\"", "\\\\",
+        "\\/", "\\u0041",
         "\\u00e9", "\\ud834\\udd1e", "0123456789", "\x7f", "\\t", "[", "}", ",",
     };
     static const char *const bad[] = {
-        "\\u0000", "\\ud834", "\\udd1e", "\\x", "\n", "\xff", "\xc3", "\xed\xa0\x80", "\\uFFFF", "\xef\xbf\xbe", "\\", "\"",
+        "\\u0000", "\\ud834", "\\udd1e", "\\x", "\n", "\xff", "\xc3", "\xed\xa0\x80", "\\uFFFF",
+        "\xef\xbf\xbe", "\\", "\"",
     };
     buf_char(b, '"');
     for (uint64_t n = draw(6); n > 0; n--) buf_cstr(b, draw(200) ? PICK(pieces) : PICK(bad));

@@ -94,7 +94,8 @@ START_TEST(writes_text)
     log_info("db", "connected", "conn=%d name=%s", 3, LOG_STR(STR("two words")));
     struct str line = arrived();
     ck_assert_uint_gt(line.n, 13);
-    ck_assert_msg(str_eq((struct str){ line.p + 12, line.n - 12 }, STR(" info  db connected conn=3 name=\"two words\"\n")),
+    ck_assert_msg(str_eq((struct str){ line.p + 12, line.n - 12 },
+                         STR(" info  db connected conn=3 name=\"two words\"\n")),
                   "%.*s", STR_FMT(line));
     ck_assert(line.p[2] == ':' && line.p[5] == ':' && line.p[8] == '.');
 }
@@ -141,8 +142,10 @@ END_TEST
 /* What a client may put into a path, a name, a header. */
 #define T(literal) { literal, sizeof(literal) - 1 }
 static const struct str hostile[] = {
-    T("a\nb"), T("\r\n{\"level\":\"error\"}"), T("\" level=error x=\""), T("\",\"level\":\"error\""), T("\\"), T("\\\""),
-    T("\\\\\" a=1"), T("\0zero"), T("\x1b[31mred\x1b[0m"), T("\x07\x08\x7f"), T("\xc2\x9b" "31m"), T("\xff\xfe"), T("\xed\xa0\x80"),
+    T("a\nb"), T("\r\n{\"level\":\"error\"}"), T("\" level=error x=\""), T("\",\"level\":\"error\""), T("\\"),
+    T("\\\""),
+    T("\\\\\" a=1"), T("\0zero"), T("\x1b[31mred\x1b[0m"), T("\x07\x08\x7f"), T("\xc2\x9b" "31m"),
+    T("\xff\xfe"), T("\xed\xa0\x80"),
     T("\xef\xbf\xbf"), T("caf\xc3\xa9"), T("%s%n%x"), T("\\u000a"), T("\\n"), T("\xe2\x82"), T(" "), T(""),
     T("\xe2\x80\xa8"), T("}{"), T("'"),
 };
@@ -202,7 +205,8 @@ END_TEST
 /* Every length and every kind of character around the place of the cut. */
 START_TEST(cuts_long_quotes_between_characters)
 {
-    static const char *const units[] = { "x", "\n", "\"", "\x01", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9d\x84\x9e", "\xff" };
+    static const char *const units[] = { "x", "\n", "\"", "\x01", "\xc3\xa9", "\xe2\x82\xac",
+                                         "\xf0\x9d\x84\x9e", "\xff" };
     for (size_t u = 0; u < sizeof units / sizeof *units; u++) {
         for (size_t n = 0; n < 300; n++) {
             struct buf b;

@@ -23,7 +23,8 @@ START_TEST(prints_counters_and_gauges)
 {
     int64_t three = 3;
     struct metrics m;
-    struct metric bank = { .name = "tally_requests_total", .labels = "surface=\"bank\"", .help = "requests", .value = 5 };
+    struct metric bank = { .name = "tally_requests_total", .labels = "surface=\"bank\"", .help = "requests",
+                           .value = 5 };
     struct metric points = { .name = "tally_requests_total", .labels = "surface=\"points\"", .help = "requests" };
     struct metric open = { .name = "tally_open", .help = "open connections", .type = METRIC_GAUGE, .value = -2 };
     struct metric read = { .name = "tally_read", .help = "read when asked", .type = METRIC_GAUGE, .read = read_seven,

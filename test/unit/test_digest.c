@@ -252,10 +252,12 @@ START_TEST(base64_every_length_and_byte)
 END_TEST
 
 static const char *const bad_url[] = {
-    "A", "AAAAA", "Zg==", "Zg=", "Zm8=", "Zh", "Zm9", "Zm9v+A", "Zm9v/A", "Zm 9v", "Zm9v\n", "=", "====", "Z\xc3\xa9", "Zm9v.A",
+    "A", "AAAAA", "Zg==", "Zg=", "Zm8=", "Zh", "Zm9", "Zm9v+A", "Zm9v/A",
+    "Zm 9v", "Zm9v\n", "=", "====", "Z\xc3\xa9", "Zm9v.A",
 };
 static const char *const bad_padded[] = {
-    "A", "AA", "AAA", "AAAAA", "Zg", "Zm8", "Zh==", "Zm9=", "Zm9v-_==", "Z===", "====", "=", "Zg==Zg==", "Zg==\n", "Zm9vYg=A", "Zm8 ",
+    "A", "AA", "AAA", "AAAAA", "Zg", "Zm8", "Zh==", "Zm9=", "Zm9v-_==",
+    "Z===", "====", "=", "Zg==Zg==", "Zg==\n", "Zm9vYg=A", "Zm8 ",
 };
 
 START_TEST(base64_malformed)

@@ -29,8 +29,8 @@ struct net_listener_options {
     int port;                  /* 0: any; net_listener_port tells which */
     bool reuse_port;           /* several processes share the port */
     int backlog;
-    int connections_max;       /* beyond it new ones are accepted and closed at once (after on_shed's bytes) */
-    struct net_tls *tls;       /* NULL: plain */
+    int connections_max;       /* beyond it new ones are accepted and closed at once; 0: no bound of ours */
+    struct net_tls *tls;       /* NULL: plain; must outlive the connections */
 };
 
 struct net_listener;
@@ -55,10 +55,12 @@ void *net_owner(const struct net_conn *c);
  * sent). Never calls back from inside. */
 enum err net_write(struct net_conn *c, const struct iovec *iov, int n);
 size_t net_pending(const struct net_conn *c);
-void net_read_pause(struct net_conn *c);     /* flow control: the kernel's window fills up */
+void net_read_pause(struct net_conn *c);     /* flow control: the kernel's window fills up. With TLS what was already
+                                                received still arrives (at most 64 KiB); nor is the peer's end noticed */
 void net_read_resume(struct net_conn *c);
 void net_close(struct net_conn *c);          /* at once; what is pending is lost */
-void net_close_after_write(struct net_conn *c);   /* sends what is pending (and the FIN), then closes; bounded by 5 s */
+void net_close_after_write(struct net_conn *c);   /* sends what is pending (and the FIN), then closes; bounded by 5 s. Of the
+                                                callbacks only on_close comes any more */
 bool net_is_closing(const struct net_conn *c);
 bool net_is_tls(const struct net_conn *c);
 

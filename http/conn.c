@@ -1,4 +1,5 @@
-/* HTTP connections: their life, their answers in order, their one deadline.
+/* HTTP connections: their life and their answers, in order. (What comes in: conn_input.c; what is
+ * late: conn_deadline.c.)
  *
  * A request stands in its connection's list from its head until its answer is sent; the list's order
  * is the order of the answers. Answers of one turn of the loop leave in one write: being answered
@@ -11,13 +12,11 @@
  *
  *     ARRIVING ──dispatch──▶ DISPATCHED ──reply──▶ ANSWERED ──flush──▶ freed
  *                                └──client gone──▶ orphan ──reply──▶ finished ──reap──▶ freed
- *
- * One timer serves all deadlines, because at any moment only one of them can matter (see rearm). */
+ */
 #include "http/conn_private.h"
 
 #include <sodium/randombytes.h>
 #include <string.h>
-#include <sys/ioctl.h>
 
 #include "core/log.h"
 #include "core/mem.h"
@@ -27,10 +26,8 @@ static void on_data(void *owner, const uint8_t *data, size_t n);
 static void on_eof(void *owner);
 static void on_drain(void *owner);
 static void on_close(void *owner, enum err why);
-static void on_timer(struct wheel_timer *t);
 static void on_flush(struct turn_item *item);
 static void on_reap(struct turn_item *item);
-static void settle(struct http_conn *conn);
 static void leave(struct http_conn *conn);
 
 static const struct net_handler handler = { on_data, on_eof, on_drain, on_close };
@@ -77,7 +74,7 @@ static void on_reap(struct turn_item *item)
 
 void http_conn_drain_all(struct http_server *s)
 {
-    list_each(&s->conns, it) settle(list_entry(it, struct http_conn, link));
+    list_each(&s->conns, it) http_conn_settle(list_entry(it, struct http_conn, link));
 }
 
 void http_conn_close_all(struct http_server *s)
@@ -98,11 +95,11 @@ void http_conn_open(void *arg, struct net_conn *net)
     list_init(&conn->requests);
     http_stream_init(&conn->stream);
     buf_init(&conn->rest, HTTP_REST_MAX);
-    wheel_timer_init(&conn->timer, on_timer);
+    wheel_timer_init(&conn->timer, http_conn_on_timer);
     turn_item_init(&conn->flush, on_flush);
     conn->peer_n = (uint8_t) net_peer(net, conn->peer).n;
     net_attach(net, &handler, conn);
-    settle(conn);
+    http_conn_settle(conn);
 }
 
 static struct http_conn *from_owner(void *owner)
@@ -167,7 +164,7 @@ static void on_data(void *owner, const uint8_t *data, size_t n)
     if (conn->rest.n > 0 || !http_conn_may_read(conn)) {
         buf_put(&conn->rest, data, n);
         if (conn->rest.failed) net_close(conn->net);
-        else settle(conn);
+        else http_conn_settle(conn);
         return;
     }
     conn->busy = true;
@@ -179,14 +176,14 @@ static void on_data(void *owner, const uint8_t *data, size_t n)
     }
     conn->in = conn->in_end = NULL;
     conn->busy = false;
-    settle(conn);
+    http_conn_settle(conn);
 }
 
 static void on_eof(void *owner)
 {
     struct http_conn *conn = from_owner(owner);
     conn->eof = true;
-    settle(conn);
+    http_conn_settle(conn);
 }
 
 static void on_drain(void *owner)
@@ -226,6 +223,7 @@ void http_conn_answered(struct http_request *req)
 {
     must(req->magic == HTTP_REQUEST_MAGIC && req->stage != REQUEST_ANSWERED && req->status != 0);
     account(req);
+    if (req->server->draining) req->keep_alive = false;      /* as reply.c has just told the client */
     if (req->conn) turn_defer(req->server->turn, &req->conn->flush);
     else finish_orphan(req);
 }
@@ -239,13 +237,18 @@ static void send_answers(struct http_conn *conn)
         struct http_request *req = list_entry(it, struct http_request, link);
         if (req->stage != REQUEST_ANSWERED || n == HTTP_PIPELINE_MAX) break;
         iov[n++] = (struct iovec){ req->reply.p, req->reply.n };
+        conn->written += req->reply.n;
     }
     if (n == 0) return;
     net_write(conn->net, iov, n);                    /* when it is closing, on_close follows */
+    bool keep_alive = true;
     for (int i = 0; i < n; i++) {
-        http_request_free(list_entry(list_shift(&conn->requests), struct http_request, link));
+        struct http_request *req = list_entry(list_shift(&conn->requests), struct http_request, link);
+        keep_alive = req->keep_alive;
+        http_request_free(req);
         conn->request_count--;
     }
+    if (!keep_alive && list_empty(&conn->requests)) conn->last = true;
     if (conn->timer_mode == TIMER_IDLE) conn->timer_mode = TIMER_NONE;   /* idle from now on */
 }
 
@@ -254,6 +257,7 @@ static void send_continue(struct http_conn *conn)
     if (!conn->want_continue || conn->requests.next != &conn->reading->link) return;
     static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
     conn->want_continue = false;
+    conn->written += sizeof text - 1;
     net_write(conn->net, &(struct iovec){ (void *) text, sizeof text - 1 }, 1);
 }
 
@@ -267,7 +271,7 @@ static void on_flush(struct turn_item *item)
     http_conn_release_held(conn);
     if (conn->net) read_rest(conn);
     conn->busy = false;
-    settle(conn);
+    http_conn_settle(conn);
 }
 
 /* --- an upgrade ------------------------------------------------------------------------------ */
@@ -303,64 +307,7 @@ struct net_conn *request_upgrade(struct http_request *req, struct str *rest)
     return net;
 }
 
-/* --- deadlines, reading, the end ------------------------------------------------------------- */
-
-/* A connection owes us at most one thing at a time: to read our answers, to go on with its body, to
- * finish its head, to say something at all. While only we owe (an answer), no deadline runs here. */
-static enum conn_timer awaited(const struct http_conn *conn)
-{
-    if (net_pending(conn->net) > 0) return TIMER_WRITE;
-    if (conn->stream.in_body && !conn->last) return TIMER_BODY;
-    if (http_stream_has_begun(&conn->stream)) return TIMER_HEAD;
-    return conn->request_count > 0 ? TIMER_NONE : TIMER_IDLE;
-}
-
-static uint64_t progress_of(const struct http_conn *conn, enum conn_timer mode)
-{
-    return mode == TIMER_WRITE ? net_pending(conn->net) : (uint64_t) conn->stream.body_bytes;
-}
-
-static void start_timer(struct http_conn *conn, enum conn_timer mode)
-{
-    const struct http_options *o = &conn->server->options;
-    conn->timer_mode = mode;
-    conn->progress = progress_of(conn, mode);
-    int after_ms = mode == TIMER_WRITE ? o->write_timeout_ms
-                 : mode == TIMER_BODY ? o->body_timeout_ms
-                 : mode == TIMER_HEAD ? o->head_timeout_ms
-                 : conn->server->draining ? HTTP_DRAIN_GRACE_MS : o->idle_timeout_ms;
-    if (mode == TIMER_NONE) wheel_cancel(&conn->timer);
-    else wheel_set(conn->server->wheel, &conn->timer, (uint64_t) after_ms);
-}
-
-static bool is_faster_than_asked(const struct http_conn *conn)
-{
-    if (conn->timer_mode == TIMER_WRITE) return progress_of(conn, TIMER_WRITE) < conn->progress;
-    if (conn->timer_mode != TIMER_BODY) return false;
-    return (uint64_t) conn->stream.body_bytes >= conn->progress + HTTP_BODY_STEP_BYTES;
-}
-
-/* While draining: a request may be on its way that the loop has not read yet. */
-static bool has_unread_input(const struct http_conn *conn)
-{
-    int n = 0;
-    return ioctl(net_fd(conn->net), FIONREAD, &n) == 0 && n > 0;
-}
-
-static void on_timer(struct wheel_timer *t)
-{
-    struct http_conn *conn = list_entry(t, struct http_conn, timer);
-    must(conn->magic == HTTP_CONN_MAGIC);
-    enum conn_timer mode = conn->timer_mode;
-    if (is_faster_than_asked(conn) || (mode == TIMER_IDLE && has_unread_input(conn))) {
-        start_timer(conn, mode);
-    } else if (mode == TIMER_HEAD || (mode == TIMER_BODY && conn->reading)) {
-        http_conn_refuse(conn, 408, "Request Timeout");
-        settle(conn);
-    } else {
-        net_close(conn->net);
-    }
-}
+/* --- what follows --------------------------------------------------------------------------- */
 
 /* The peer has said all it will: what is incomplete stays so. */
 static void end_input(struct http_conn *conn)
@@ -374,7 +321,7 @@ static void end_input(struct http_conn *conn)
 }
 
 /* After everything that happened to the connection: what follows from the state it is in now. */
-static void settle(struct http_conn *conn)
+void http_conn_settle(struct http_conn *conn)
 {
     if (!conn->net) {
         conn_free(conn);
@@ -392,6 +339,5 @@ static void settle(struct http_conn *conn)
     if (may_read && conn->rest.n > 0) turn_defer(conn->server->turn, &conn->flush);
     if (may_read || conn->last) net_read_resume(conn->net);
     else net_read_pause(conn->net);
-    enum conn_timer mode = awaited(conn);
-    if (mode != conn->timer_mode || (conn->server->draining && mode == TIMER_IDLE)) start_timer(conn, mode);
+    http_conn_rearm(conn);
 }

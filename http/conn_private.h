@@ -1,4 +1,4 @@
-/* One HTTP connection, for conn.c and conn_input.c. */
+/* One HTTP connection, for conn.c, conn_input.c and conn_deadline.c. */
 #pragma once
 
 #include "http/arrival.h"
@@ -32,6 +32,7 @@ struct http_conn {
     struct wheel_timer timer;
     enum conn_timer timer_mode;
     uint64_t progress;                   /* of the body or of writing, when the timer was set */
+    uint64_t written;                    /* bytes given to the net layer */
     struct turn_item flush;
 
     bool busy;                           /* inside our own code: do not free */
@@ -41,6 +42,13 @@ struct http_conn {
     uint8_t peer_n;
     char peer[NET_ADDRESS_BYTES];
 };
+
+/* conn.c: after anything that happened to the connection: what follows from its state. May free it. */
+void http_conn_settle(struct http_conn *conn);
+
+/* conn_deadline.c */
+void http_conn_on_timer(struct wheel_timer *t);
+void http_conn_rearm(struct http_conn *conn);         /* for what the connection owes now */
 
 /* conn_input.c: reads requests out of in..in_end as far as they may be read. */
 void http_conn_input(struct http_conn *conn);

@@ -22,8 +22,8 @@ enum {
     IN_NAME = 1, IN_VALUE = 2, IN_TARGET = 4, IN_HOST = 8,
 };
 
-/* 0x21-0x7e by class; '#' (fragments), '"', '<', '>', '\\', '^', '`', '{', '|', '}' are no part of a target in RFC 3986, but
- * clients send all of them unencoded except '#', and they mean nothing to the framing. */
+/* In a target, clients send more unencoded than RFC 3986 allows; that means nothing to the framing. Only '#' is
+ * refused: a fragment is never sent. */
 static const uint8_t classes[256] = {
     ['\t'] = IN_VALUE, [' '] = IN_VALUE,
     ['!'] = 7, ['"'] = 6, ['#'] = 3, ['$'] = 7, ['%'] = 15, ['&'] = 7, ['\''] = 7, ['('] = 6,

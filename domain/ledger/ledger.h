@@ -6,6 +6,7 @@
  * disturb its neighbours. See rules.h for what is decided, batcher.c for how it is made durable. */
 #pragma once
 
+#include "core/list.h"
 #include "core/metrics.h"
 #include "core/turn.h"
 #include "core/wheel.h"
@@ -51,7 +52,8 @@ struct posting {
     struct attached attached[POSTING_ATTACHED_MAX];
     int attached_count;
     /* Called whenever the posting has been decided in its favour, before it is committed (again when it must be decided anew):
-     * may look at `posted` and at the lifetime before, and (re)write attached rows. No I/O. May be NULL. */
+     * may look at `posted` (ids included) and at the lifetime points before (of the first account that earns or loses some by
+     * it, else 0), and (re)write attached rows. No I/O. May be NULL. */
     void (*decided)(struct posting *p, int64_t lifetime_before);
     void (*done)(struct posting *p, enum err err);
     void *arg;
@@ -61,13 +63,15 @@ struct posting {
     enum outcome outcome;
     struct posted posted[POSTING_LEGS_MAX];   /* for POSTING_DONE and POSTING_REPLAYED (then the first leg's, as it was stored) */
     int64_t created_us;
-    char sqlstate[6];
+    char sqlstate[6], constraint[64];         /* of POSTING_REFUSED; "" when none */
 
-    struct list link;             /* the batcher's */
+    /* The batcher's. */
+    struct list link, same;       /* same: the postings with this key that came while it was under way */
     uint8_t idem[16];
     int64_t request_hash;
     uint64_t submitted_ms;
     int tries;
+    int share;                    /* looking for a culprit: how many suspects its next batch may have; 0: no suspect */
     bool has_idem, uncertain;
 };
 

@@ -60,7 +60,10 @@ static bool move_debit(struct rules_verdict *v, struct rules_account *a, const s
 {
     int sign = transfer_lifetime_debit(leg->kind);
     posted->debit_after = posted->debit_version = INT64_MIN;
-    if (a->unbounded) return true;
+    if (a->unbounded) {
+        keep(v, a);
+        return true;
+    }
     int64_t lifetime;
     if (a->balance < leg->amount) {
         v->outcome = POSTING_INSUFFICIENT;
@@ -85,7 +88,10 @@ static bool move_credit(struct rules_verdict *v, struct rules_account *a, const 
 {
     int sign = transfer_lifetime_credit(leg->kind);
     posted->credit_after = posted->credit_version = INT64_MIN;
-    if (a->unbounded) return true;
+    if (a->unbounded) {
+        keep(v, a);
+        return true;
+    }
     int64_t balance, lifetime;
     if (__builtin_add_overflow(a->balance, leg->amount, &balance) ||
         __builtin_add_overflow(a->lifetime, sign * leg->amount, &lifetime)) {

@@ -30,7 +30,7 @@ struct rules_change {
 struct rules_verdict {
     enum outcome outcome;
     int64_t lifetime_before;      /* of the first account that earns or loses points by it; else 0 */
-    int changed;                  /* one entry for each bounded side of each leg, in the order of the changes */
+    int changed;                  /* one entry for each side of each leg, in order; an unbounded one keeps what it was */
     struct rules_change before[2 * POSTING_LEGS_MAX];
 };
 

@@ -1,0 +1,89 @@
+/* The key as stored is 128 bits of SHA-256(scope, 0, key): one index finds it whatever its length, and
+ * nobody can make two keys collide. A posting without a key gets one of its own nevertheless, so that
+ * after a lost connection it can be asked for: a random number of this process and a counter.
+ *
+ * Of several postings with one key only the first is under way; the others hang on it (`same`) and are
+ * settled with it. The first 64 bits lead to it; the caller compares the rest before it answers. */
+#include "domain/ledger/keys.h"
+
+#include <string.h>
+
+#include "core/digest.h"
+#include "core/mem.h"
+#include "core/must.h"
+
+enum { RECENT = 1 << 18 };   /* 2 MiB */
+
+static uint64_t head_of(const struct posting *p)
+{
+    uint64_t v;
+    memcpy(&v, p->idem, sizeof v);
+    return v;
+}
+
+void keys_init(struct keys *k)
+{
+    *k = (struct keys){ .recent = mem_alloc(RECENT * sizeof(uint64_t)) };
+    map_init(&k->under_way);
+    random_bytes(&k->process, sizeof k->process);
+}
+
+void keys_fini(struct keys *k)
+{
+    must(k->under_way.count == 0);
+    map_fini(&k->under_way);
+    mem_free(k->recent);
+}
+
+void keys_sign(struct keys *k, struct posting *p)
+{
+    uint8_t hash[SHA256_BYTES];
+    char text[256 + 1 + POSTING_KEY_MAX];
+    p->has_idem = p->key.p != NULL;
+    if (!p->has_idem) {
+        uint64_t own[2] = { k->process, ++k->counter };
+        memcpy(p->idem, own, sizeof p->idem);
+        p->request_hash = 0;
+        return;
+    }
+    must(p->scope.n <= 256 && p->key.n <= POSTING_KEY_MAX);
+    if (p->scope.n) memcpy(text, p->scope.p, p->scope.n);
+    text[p->scope.n] = 0;
+    memcpy(text + p->scope.n + 1, p->key.p, p->key.n);
+    sha256((struct str){ text, p->scope.n + 1 + p->key.n }, hash);
+    memcpy(p->idem, hash, sizeof p->idem);
+    sha256(p->request, hash);
+    memcpy(&p->request_hash, hash, sizeof p->request_hash);
+    p->request_hash &= INT64_MAX;   /* INT64_MIN stands for NULL in arrays */
+}
+
+bool keys_enter(struct keys *k, struct posting *p)
+{
+    list_init(&p->same);
+    if (!p->has_idem) return true;
+    struct posting *first = map_get(&k->under_way, head_of(p));
+    if (first) {
+        list_append(&first->same, &p->link);
+        return false;
+    }
+    map_set(&k->under_way, head_of(p), p);
+    return true;
+}
+
+void keys_leave(struct keys *k, struct posting *p, struct list *same)
+{
+    list_init(same);
+    if (!p->has_idem) return;
+    must(map_remove(&k->under_way, head_of(p)) == p);
+    list_move(same, &p->same);
+}
+
+bool keys_suspect(const struct keys *k, const struct posting *p)
+{
+    return p->has_idem && k->recent[head_of(p) % RECENT] == head_of(p);
+}
+
+void keys_remember(struct keys *k, const struct posting *p)
+{
+    if (p->has_idem) k->recent[head_of(p) % RECENT] = head_of(p);
+}

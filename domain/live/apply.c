@@ -3,6 +3,7 @@
 #include "core/json.h"
 #include "core/log.h"
 #include "core/must.h"
+#include "domain/alerts/alerts.h"
 #include "domain/live/live_private.h"
 #include "domain/points/points.h"
 
@@ -33,7 +34,9 @@ static void take_side(struct taking *t, const struct ledger_event *e, int64_t id
     book_move(&l->app->book, id, after, version, e->lifetime_after == INT64_MIN ? a->lifetime : e->lifetime_after, e->at_us);
     if (version <= a->pushed) return;
     a->pushed = version;
-    if (a->owner) push_transfer(l->app->push, e, a);
+    if (!a->owner) return;
+    push_transfer(l->app->push, e, a);
+    alerts_transfer(l->app->alerts, e, a);
 }
 
 static void take_transfer(void *arg, const struct ledger_event *e)
@@ -142,7 +145,7 @@ static bool take_json(struct message *message)
         push_recheck_user(app->push, number(m, STR("user")));
     } else if (str_eq(type, STR("key"))) {
         auth_key_changed(app->auth);
-        push_recheck_all(app->push);
+        push_recheck_key(app->push, number(m, STR("id")));
     } else if (str_eq(type, STR("levels"))) {
         points_set_levels(app->points, json_get(m, STR("levels"))->text);
     } else {

@@ -6,8 +6,8 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/must.h"
+#include "domain/alerts/alerts.h"
 #include "domain/live/live_private.h"
-#include "domain/settings.h"
 
 static void on_stream_live(void *arg)
 {
@@ -68,6 +68,7 @@ void live_caught_up(struct live *l)
     if (l->state != LIVE_LIVE) return;
     l->loaded = true;
     auth_key_changed(l->app->auth);
+    alerts_loaded(l->app->alerts);
     log_info("live", "live", "accounts=%zu users=%zu", l->app->book.accounts.count, l->app->book.people.count);
 }
 

@@ -4,6 +4,7 @@
 #include "domain/auth/auth.h"
 #include "domain/live/live.h"
 #include "domain/push/push.h"
+#include "domain/replay/replay.h"
 
 enum { WAITING_BYTES_MAX = 64 << 20, CHUNK_ROWS = 5000, MISSED_MAX = 1000, RETRY_MS = 200 };
 
@@ -20,6 +21,7 @@ struct live {
     uint32_t generation;          /* a chunk of an earlier loading that comes back late is dropped */
     int64_t last_id;
     bool chunk_under_way;
+    struct arena chunk_args;
     struct list missed;           /* struct missed: what is to be read and pushed before going live */
 };
 
@@ -27,10 +29,8 @@ struct live {
 struct missed {
     struct list link;
     struct live *live;
-    struct arena arena;
     uint32_t generation;
-    int64_t account, user;        /* account 0: the user's inbox */
-    int64_t first, last;
+    struct replay replay;
 };
 
 void load_start(struct live *l);

@@ -88,6 +88,7 @@ static void on_chunk(void *arg, enum err err, const struct db_result *r)
 {
     struct live *l = arg;
     l->chunk_under_way = false;
+    arena_fini(&l->chunk_args);
     if (l->state != LIVE_LOADING) return;
     if (!l->step) {   /* started anew while this chunk was under way */
         load_start(l);
@@ -110,22 +111,22 @@ static void on_chunk(void *arg, enum err err, const struct db_result *r)
 
 static void read_chunk(struct live *l)
 {
-    struct arena arena;
     struct db_args args;
     if (!l->step->sql) {
         missed_next(l);
         return;
     }
-    arena_init(&arena);
-    db_args_init(&args, &arena);
+    arena_init(&l->chunk_args);
+    db_args_init(&args, &l->chunk_args);
     if (l->step->chunked) {
         db_i64(&args, l->last_id);
         db_i64(&args, CHUNK_ROWS);
     }
     enum err err = db_exec(l->app->db, l->step->sql, &args, on_chunk, l);
-    arena_fini(&arena);
     l->chunk_under_way = err == OK;
-    if (err != OK) wheel_set(l->app->wheel, &l->retry, RETRY_MS);
+    if (err == OK) return;
+    arena_fini(&l->chunk_args);
+    wheel_set(l->app->wheel, &l->retry, RETRY_MS);
 }
 
 void load_start(struct live *l)

@@ -19,4 +19,5 @@ bool push_wants_user(const struct push *p, int64_t user);
 void push_restart_user(struct push *p, int64_t user);
 /* A token was revoked, a user disabled or his password changed: sockets that stand on it close with 4401. */
 void push_recheck_user(struct push *p, int64_t user);
-void push_recheck_all(struct push *p);
+/* A Basic key was changed or revoked: its sockets close with 4401. */
+void push_recheck_key(struct push *p, int64_t key);

@@ -1,0 +1,88 @@
+/* From committed events to those who hear them. */
+#include "domain/push/push.h"
+
+#include "core/mem.h"
+#include "domain/push/push_private.h"
+
+struct push *push_new(struct app *app)
+{
+    struct push *p = mem_new(struct push);
+    p->app = app;
+    /* From the database's own secret, so that every process understands every cursor. */
+    uint64_t halves[2] = { siphash(app->pids.rounds[0], "cursor", 6), siphash(app->pids.rounds[1], "cursor", 6) };
+    for (int i = 0; i < SIPHASH_KEY_BYTES; i++) p->cursor_key[i] = (uint8_t) (halves[i / 8] >> 8 * (i % 8));
+    resume_poll_init(p);
+    p->events = (struct metric){ .name = "tally_push_events_total", .help = "Events made into frames", .type = METRIC_COUNTER };
+    p->resumed = (struct metric){ .name = "tally_push_resumed_total", .help = "Missed events sent to clients that came back",
+                                  .type = METRIC_COUNTER };
+    p->resyncs = (struct metric){ .name = "tally_push_resyncs_total", .help = "Snapshots sent instead of all that was missed",
+                                  .type = METRIC_COUNTER };
+    metrics_add(&app->metrics, &p->events);
+    metrics_add(&app->metrics, &p->resumed);
+    metrics_add(&app->metrics, &p->resyncs);
+    return p;
+}
+
+void push_free(struct push *p)
+{
+    wheel_cancel(&p->poll);
+    mem_free(p);
+}
+
+bool push_wants_user(const struct push *p, int64_t user)
+{
+    return user && ws_hub_wanted(&p->app->hub, topic_user_key(user));
+}
+
+static void publish(struct push *p, int64_t user, unsigned mask, struct ws_frame *frame)
+{
+    if (!frame) return;
+    ws_hub_publish(&p->app->hub, topic_user_key(user), mask, frame);
+    ws_frame_unref(frame);
+    p->events.value++;
+}
+
+void push_transfer(struct push *p, const struct ledger_event *e, const struct account *a)
+{
+    struct cursor cursor;
+    const struct person *person;
+    if (!push_wants_user(p, a->owner) || !(person = book_person(&p->app->book, a->owner))) return;
+    event_cursor_now(person, &cursor);
+    publish(p, a->owner, event_mask(a), event_transfer(p, e, a, person, &cursor));
+}
+
+void push_inbox(struct push *p, const struct person *person, int64_t seq, struct str type, struct str data, int64_t at_us)
+{
+    struct cursor cursor;
+    if (!push_wants_user(p, person->id)) return;
+    event_cursor_now(person, &cursor);
+    publish(p, person->id, event_inbox_mask(type), event_inbox(p, person, seq, type, data, at_us, &cursor));
+}
+
+static void close_user(struct push *p, int64_t user, bool only_bad, int code, struct str reason)
+{
+    struct ws_subscription *sub = NULL;
+    while ((sub = ws_hub_next(&p->app->hub, topic_user_key(user), sub))) {
+        const struct listener *l = listener_of(sub->session);
+        if (!only_bad || !auth_still_good(p->app->auth, &l->who)) ws_session_close(sub->session, code, reason);
+    }
+}
+
+void push_restart_user(struct push *p, int64_t user)
+{
+    close_user(p, user, false, CLOSE_TRY_LATER, STR("Resume from your cursor"));
+}
+
+void push_recheck_user(struct push *p, int64_t user)
+{
+    close_user(p, user, true, CLOSE_TOKEN, STR("Token revoked"));
+}
+
+void push_recheck_key(struct push *p, int64_t key)
+{
+    struct ws_session *s = NULL;
+    while ((s = ws_server_next(p->app->ws, s))) {
+        const struct listener *l = listener_of(s);
+        if (l->who.key && l->who.key == key) ws_session_close(s, CLOSE_TOKEN, STR("Key revoked"));
+    }
+}

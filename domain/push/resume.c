@@ -1,0 +1,216 @@
+/* Telling a client what it missed. While the tables are read, newer events may be pushed to others; so when all that was missing at the
+ * beginning has been sent, the numbers are compared again, and only when nothing is missing any more the socket is subscribed and
+ * greeted, in one step. Nothing live can thus overtake what was missed, and nothing falls between.
+ *
+ *     cursor ahead of us (another process was faster) ──> deferred, looked at again every 100 ms
+ *     for each stream: behind? read the next part, send it ──> next stream … none behind ──> subscribe, hello */
+#include "core/log.h"
+#include "core/mem.h"
+#include "domain/live/live.h"
+#include "domain/push/push_private.h"
+#include "domain/replay/replay.h"
+
+enum { POLL_MS = 100, DEFERRALS_MAX = 30, READS_MAX = 2000 };
+
+struct resume {
+    struct list link;             /* in push.deferred, or in no list */
+    struct push *push;
+    struct listener *listener;    /* NULL: the socket has gone, only the reading is awaited */
+    struct cursor cursor;         /* what the client has by now */
+    struct replay replay;
+    bool reading;
+    int deferrals, reads;
+    int64_t sent;
+};
+
+static void go_on(struct resume *r);
+
+static void drop(struct resume *r)
+{
+    list_unlink(&r->link);
+    if (r->listener) r->listener->resume = NULL;
+    r->listener = NULL;
+    if (!r->reading) mem_free(r);
+}
+
+void resume_cancel(struct listener *l)
+{
+    if (l->resume) drop(l->resume);
+}
+
+static void send_frame(struct resume *r, unsigned mask, struct ws_frame *frame)
+{
+    if (frame && (r->listener->own_mask & mask)) ws_session_send(r->listener->session, frame);
+    if (frame) ws_frame_unref(frame);
+    r->sent++;
+}
+
+static void on_transfer(struct replay *replay, const struct ledger_event *e, int64_t seq)
+{
+    struct resume *r = list_entry(replay, struct resume, replay);
+    if (!r->listener) return;
+    const struct account *a = book_account(&r->push->app->book, replay->account);
+    cursor_set(&r->cursor, replay->account, seq);
+    send_frame(r, event_mask(a), event_transfer(r->push, e, a, r->listener->who.person, &r->cursor));
+}
+
+static void on_inbox(struct replay *replay, int64_t seq, struct str type, struct str data, int64_t at_us)
+{
+    struct resume *r = list_entry(replay, struct resume, replay);
+    if (!r->listener) return;
+    r->cursor.inbox = seq;
+    send_frame(r, event_inbox_mask(type), event_inbox(r->push, r->listener->who.person, seq, type, data, at_us, &r->cursor));
+}
+
+static void on_read(struct replay *replay, enum err err)
+{
+    struct resume *r = list_entry(replay, struct resume, replay);
+    r->reading = false;
+    if (!r->listener) {
+        mem_free(r);
+    } else if (err != OK) {
+        struct listener *l = r->listener;
+        drop(r);
+        ws_session_close(l->session, CLOSE_TRY_LATER, STR("Try again later"));
+    } else {
+        go_on(r);
+    }
+}
+
+/* {"type":"resync","stream":…,"snapshot":…}: too much was missed, or the cursor says nothing (then without stream). */
+static void send_resync(struct listener *l, enum pid_kind kind, int64_t stream)
+{
+    struct buf b;
+    char pid[PID_CHARS];
+    buf_init(&b, 1 << 17);
+    json_open(&b, '{');
+    json_key(&b, STR("type"));
+    json_string(&b, STR("resync"));
+    if (stream) {
+        pid_encode(&l->push->app->pids, kind, stream, pid);
+        json_key(&b, STR("stream"));
+        json_string(&b, (struct str){ pid, sizeof pid });
+    }
+    json_key(&b, STR("snapshot"));
+    event_put_snapshot(l->push, l->who.person, &b);
+    json_close(&b, '}');
+    ws_session_send_text(l->session, buf_view(&b));
+    buf_fini(&b);
+    l->push->resyncs.value++;
+}
+
+/* Reads the part of one stream that is missing; of more than REPLAY_MAX events only the newest. */
+static void read_stream(struct resume *r, int64_t account, int64_t has, int64_t now)
+{
+    struct listener *l = r->listener;
+    int64_t first = has + 1;
+    if (now - has > REPLAY_MAX) {
+        first = now - REPLAY_MAX + 1;
+        send_resync(l, account ? PID_ACCOUNT : PID_INBOX, account ? account : l->who.user);
+    }
+    r->replay = (struct replay){ .app = r->push->app, .account = account, .user = l->who.user, .first = first, .last = now,
+                                 .on_transfer = on_transfer, .on_inbox = on_inbox, .done = on_read };
+    if (++r->reads <= READS_MAX && replay_start(&r->replay) == OK) {
+        r->reading = true;
+        return;
+    }
+    drop(r);
+    ws_session_close(l->session, CLOSE_TRY_LATER, STR("Try again later"));
+}
+
+static void finish(struct resume *r)
+{
+    struct listener *l = r->listener;
+    struct push *p = r->push;
+    int64_t sent = r->sent;
+    drop(r);
+    p->resumed.value += sent;
+    ws_hub_subscribe(&p->app->hub, &l->own, l->session, topic_user_key(l->who.user), l->own_mask);
+    listener_hello(l, sent);
+}
+
+static void go_on(struct resume *r)
+{
+    const struct person *person = r->listener->who.person;
+    for (const struct account *a = person->accounts; a; a = a->next) {
+        int64_t has = cursor_seq(&r->cursor, a->id);
+        if (has < a->pushed) {
+            read_stream(r, a->id, has, a->pushed);
+            return;
+        }
+    }
+    if (r->cursor.inbox < person->inbox_seq) read_stream(r, 0, r->cursor.inbox, person->inbox_seq);
+    else finish(r);
+}
+
+/* The client has seen, by another process, what has not come here yet. */
+static bool is_ahead(const struct resume *r)
+{
+    const struct person *person = r->listener->who.person;
+    if (r->cursor.inbox > person->inbox_seq) return true;
+    for (int i = 0; i < r->cursor.count; i++) {
+        const struct account *a = book_account(&r->push->app->book, r->cursor.streams[i].account);
+        if (!a || a->owner != person->id || a->pushed < r->cursor.streams[i].seq) return true;
+    }
+    return false;
+}
+
+static void begin(struct resume *r)
+{
+    struct listener *l = r->listener;
+    if (!is_ahead(r)) {
+        list_unlink(&r->link);
+        go_on(r);
+    } else if (++r->deferrals > DEFERRALS_MAX) {
+        bool live = live_state(r->push->app->live) == LIVE_LIVE;
+        drop(r);
+        if (live) {   /* nothing is on its way: the cursor is of another database, or of before a restore */
+            send_resync(l, PID_ACCOUNT, 0);
+            ws_hub_subscribe(&l->push->app->hub, &l->own, l->session, topic_user_key(l->who.user), l->own_mask);
+            listener_hello(l, 0);
+        } else {
+            ws_session_close(l->session, CLOSE_TRY_LATER, STR("Try again later"));
+        }
+    } else if (list_empty(&r->link)) {
+        list_append(&r->push->deferred, &r->link);
+        wheel_set(r->push->app->wheel, &r->push->poll, POLL_MS);
+    }
+}
+
+static void on_poll(struct wheel_timer *timer)
+{
+    struct push *p = list_entry(timer, struct push, poll);
+    struct list due;
+    list_init(&due);
+    list_move(&due, &p->deferred);
+    struct list *link;
+    while ((link = list_shift(&due))) begin(list_entry(link, struct resume, link));
+    if (!list_empty(&p->deferred)) wheel_set(p->app->wheel, &p->poll, POLL_MS);
+}
+
+void resume_poll_init(struct push *p)
+{
+    list_init(&p->deferred);
+    wheel_timer_init(&p->poll, on_poll);
+}
+
+void resume_start(struct listener *l, struct str text)
+{
+    struct arena arena;
+    struct resume *r = mem_new(struct resume);
+    arena_init(&arena);
+    list_init(&r->link);
+    r->push = l->push;
+    r->listener = l;
+    l->resume = r;
+    bool good = cursor_decode(l->push->cursor_key, l->who.user, text, &arena, &r->cursor);
+    arena_fini(&arena);
+    if (good) {
+        begin(r);
+        return;
+    }
+    drop(r);
+    send_resync(l, PID_ACCOUNT, 0);
+    ws_hub_subscribe(&l->push->app->hub, &l->own, l->session, topic_user_key(l->who.user), l->own_mask);
+    listener_hello(l, 0);
+}

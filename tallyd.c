@@ -79,6 +79,14 @@ static enum flow_result stop_doors(void *arg)
     return FLOW_WAIT;
 }
 
+/* Nobody can ask for metrics any more, and their owners are about to go. */
+static enum flow_result stop_meters(void *arg)
+{
+    struct server *s = arg;
+    metrics_fini(&s->app.metrics);
+    return FLOW_NEXT;
+}
+
 static enum flow_result stop_ledger(void *arg)
 {
     struct server *s = arg;
@@ -115,7 +123,7 @@ static enum flow_result stop_database(void *arg)
 }
 
 static const struct flow_step stop_steps[] = {
-    { "doors", stop_doors }, { "ledger", stop_ledger }, { "alerts", stop_alerts }, { "outbox", stop_outbox },
+    { "doors", stop_doors }, { "meters", stop_meters }, { "ledger", stop_ledger }, { "alerts", stop_alerts }, { "outbox", stop_outbox },
     { "stream", stop_stream }, { "database", stop_database }, { NULL, NULL },
 };
 
@@ -365,7 +373,6 @@ static int serve_one(void *arg, int index)
     must(uv_loop_close(&loop) == 0);
     book_fini(&s->app.book);
     ws_hub_fini(&s->app.hub);
-    metrics_fini(&s->app.metrics);
     arena_fini(&s->arena);
     mem_free(s);
     return 0;

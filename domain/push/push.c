@@ -4,6 +4,24 @@
 #include "core/mem.h"
 #include "domain/push/push_private.h"
 
+static struct ws_server *make_sessions(struct app *app)
+{
+    struct ws_options options = {
+        .loop = app->loop,
+        .turn = &app->turn,
+        .wheel = app->wheel,
+        .metrics = &app->metrics,
+        .ping_interval_ms = 25000,
+        .pong_timeout_ms = 20000,
+        .message_max = 64 << 10,
+        .queue_bytes = 256 << 10,
+        .slow_code = CLOSE_SLOW,
+        .extra_bytes = sizeof(struct listener),
+        .messages_per_second = 100,
+    };
+    return ws_server_new(&options);
+}
+
 struct push *push_new(struct app *app)
 {
     struct push *p = mem_new(struct push);
@@ -12,6 +30,7 @@ struct push *push_new(struct app *app)
     uint64_t halves[2] = { siphash(app->pids.rounds[0], "cursor", 6), siphash(app->pids.rounds[1], "cursor", 6) };
     for (int i = 0; i < SIPHASH_KEY_BYTES; i++) p->cursor_key[i] = (uint8_t) (halves[i / 8] >> 8 * (i % 8));
     resume_poll_init(p);
+    app->ws = make_sessions(app);
     p->events = (struct metric){ .name = "tally_push_events_total", .help = "Events made into frames", .type = METRIC_COUNTER };
     p->resumed = (struct metric){ .name = "tally_push_resumed_total", .help = "Missed events sent to clients that came back",
                                   .type = METRIC_COUNTER };

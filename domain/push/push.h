@@ -4,6 +4,7 @@
 #include "domain/app.h"
 #include "domain/ledger/event.h"
 
+/* Makes app->ws, too: the sessions that hear. */
 struct push *push_new(struct app *app);
 void push_free(struct push *p);
 

@@ -178,7 +178,7 @@ static inline void fixture_loop_close(void)
         uint64_t wait_start = clock_mono_ms();                                         \
         while (!(condition)) {                                                         \
             uv_run(&fx.loop, UV_RUN_ONCE);                                             \
-            ck_assert_msg(clock_mono_ms() - wait_start < (ms), "waited for " #condition); \
+            ck_assert_msg(clock_mono_ms() - wait_start < (ms), "%s", "waited for " #condition); \
         }                                                                              \
     } while (0)
 #define WAIT(condition) WAIT_MS(condition, 10000)

@@ -65,12 +65,6 @@ CREATE UNIQUE INDEX users_referral_code ON users (referral_code);
 CREATE FUNCTION user_name(u users) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
     $$ SELECT rtrim(u.first_name || ' ' || u.last_name) $$;
 
--- What every process keeps in memory of a user, as a message of the change stream.
-CREATE FUNCTION user_message(u users) RETURNS jsonb LANGUAGE sql STABLE AS $$
-    SELECT jsonb_build_object('t', 'user', 'id', u.id, 'username', u.username, 'name', user_name(u), 'email', u.email,
-        'admin', u.is_admin, 'system', u.is_system, 'agent', u.agent, 'active', u.status = 'active',
-        'tokensFrom', micros(u.tokens_from), 'inbox', u.inbox_seq) $$;
-
 CREATE TABLE user_credentials (
     user_id       bigint PRIMARY KEY REFERENCES users ON DELETE CASCADE,
     password_hash text NOT NULL,
@@ -137,6 +131,13 @@ CREATE TABLE referrals (
 );
 CREATE INDEX referrals_referrer ON referrals (referrer_id);
 
+-- What every process keeps in memory of a user, as a message of the change stream.
+CREATE FUNCTION user_message(u users) RETURNS jsonb LANGUAGE sql STABLE AS $$
+    SELECT jsonb_build_object('t', 'user', 'id', u.id, 'username', u.username, 'name', user_name(u), 'email', u.email,
+        'admin', u.is_admin, 'system', u.is_system, 'agent', u.agent, 'active', u.status = 'active',
+        'tokensFrom', micros(u.tokens_from), 'inbox', u.inbox_seq, 'referral', u.referral_code,
+        'referrals', (SELECT count(*) FROM referrals r WHERE r.referrer_id = u.id)) $$;
+
 -- The ledger --------------------------------------------------------------------------------------
 
 CREATE SEQUENCE account_id;
@@ -175,6 +176,22 @@ CREATE FUNCTION account_message(a account) RETURNS jsonb LANGUAGE sql STABLE AS 
     SELECT jsonb_build_object('t', 'account', 'id', a.id, 'owner', a.owner_user_id, 'kind', a.kind, 'code', a.code, 'asset', a.asset,
         'status', a.status, 'unbounded', a.unbounded, 'balance', a.balance, 'version', a.version, 'lifetime', a.lifetime,
         'created', micros(a.created_at), 'updated', micros(a.updated_at)) $$;
+
+-- A further bank account of a user, or NULL when he has 100. Counted under the user's row lock.
+CREATE FUNCTION open_bank_account(owner bigint) RETURNS jsonb LANGUAGE plpgsql AS $$
+DECLARE
+    opened account;
+BEGIN
+    PERFORM FROM users WHERE id = owner FOR NO KEY UPDATE;
+    IF (SELECT count(*) FROM account WHERE owner_user_id = owner AND kind = 'bank') >= 100 THEN
+        RETURN NULL;
+    END IF;
+    INSERT INTO account (owner_user_id, kind, asset, card_last4)
+    VALUES (owner, 'bank', 'MONEY', lpad(floor(random() * 10000)::int::text, 4, '0'))
+    RETURNING * INTO opened;
+    PERFORM tell(account_message(opened));
+    RETURN account_message(opened);
+END $$;
 
 -- Value that moved, once and for ever: rows are never updated or deleted. The legs of one posting share `posting`, the id of its
 -- first transfer, which carries the idempotency key. `debit_after` and `debit_version` are the debit account's balance and

@@ -141,6 +141,12 @@ static void copy_texts(struct person *p, const struct person *row)
     p->email = email_bytes ? block + username_bytes + name_bytes : NULL;
 }
 
+void person_put_referral_code(struct person *p, struct str code)
+{
+    memset(p->referral_code, 0, sizeof p->referral_code);
+    if (code.n < sizeof p->referral_code) memcpy(p->referral_code, code.n ? code.p : "", code.n);
+}
+
 struct person *book_put_person(struct book *b, const struct person *row)
 {
     struct person *p = book_person(b, row->id);
@@ -157,5 +163,7 @@ struct person *book_put_person(struct book *b, const struct person *row)
     p->is_system = row->is_system;
     p->is_agent = row->is_agent;
     p->is_active = row->is_active;
+    p->referrals = row->referrals;
+    memcpy(p->referral_code, row->referral_code, sizeof p->referral_code);
     return p;
 }

@@ -26,6 +26,8 @@ struct person {
     int64_t inbox_seq;            /* newest number of the inbox that the stream has brought */
     struct account *accounts;     /* by ascending id */
     char *username, *name, *email;   /* email may be NULL */
+    int64_t referrals;            /* people who used his code, pending ones included */
+    char referral_code[9];        /* terminated; "" while there is none */
     bool is_admin, is_system, is_agent, is_active;
 };
 
@@ -52,5 +54,7 @@ struct account *book_put_account(struct book *b, const struct account *row, stru
 /* One side of a committed transfer: takes it when it is newer than what is known; false when it was not. */
 bool book_move(struct book *b, int64_t account, int64_t balance, int64_t version, int64_t lifetime, int64_t at_us);
 
+/* For filling a row that is to be entered; STR_NONE: there is none. */
+void person_put_referral_code(struct person *p, struct str code);
 /* Enters a user; texts are copied. inbox_seq is only ever raised. */
 struct person *book_put_person(struct book *b, const struct person *row);

@@ -84,7 +84,9 @@ static void take_user(struct message *message)
         .tokens_from_us = number(m, STR("tokensFrom")),
         /* The stream brings the inbox of a known user event by event. */
         .inbox_seq = known ? known->inbox_seq : number(m, STR("inbox")),
+        .referrals = number(m, STR("referrals")),
     };
+    person_put_referral_code(&p, text(m, STR("referral")));
     bool recheck = known && (known->tokens_from_us != p.tokens_from_us || known->is_active != p.is_active);
     book_put_person(&l->app->book, &p);
     if (recheck) push_recheck_user(l->app->push, p.id);

@@ -27,7 +27,9 @@ static void take_user(struct live *l, const struct db_result *r, int row)
         .is_active = db_cell_bool(r, row, 7),
         .tokens_from_us = db_cell_i64(r, row, 8),
         .inbox_seq = known ? known->inbox_seq : inbox_seq,
+        .referrals = db_cell_i64(r, row, 11),
     };
+    person_put_referral_code(&p, db_cell(r, row, 10));
     struct person *kept = book_put_person(&l->app->book, &p);
     l->last_id = id;
     if (kept->inbox_seq >= inbox_seq) return;

@@ -226,12 +226,20 @@ CREATE UNIQUE INDEX transfer_credit ON transfer (credit, credit_version) WHERE c
 CREATE UNIQUE INDEX transfer_idem ON transfer (idem) WHERE idem IS NOT NULL;
 
 -- Ends a batch whose picture of the accounts was out of date: nothing of it happens, and it is decided anew under locks.
-CREATE FUNCTION ledger_expect(found bigint, expected bigint) RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION ledger_expect(met bigint, expected bigint) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-    IF found <> expected THEN
-        RAISE EXCEPTION 'ledger: % of % accounts as expected', found, expected USING ERRCODE = 'TL001';
+    IF met <> expected THEN
+        RAISE EXCEPTION 'ledger: % of % accounts as expected', met, expected USING ERRCODE = 'TL001';
     END IF;
 END $$;
+
+-- How a transfer changes the lifetime points of the account on its credit or debit side, in times of its amount. The rules have it in
+-- C (transfer_lifetime_credit, transfer_lifetime_debit); the audit reads it here, and a test holds one against the other.
+CREATE FUNCTION lifetime_credit(kind text) RETURNS int LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
+    $$ SELECT CASE WHEN kind IN ('points.earn', 'points.referral', 'points.purchase', 'points.review', 'points.admin_grant',
+                                 'rewards.earn') THEN 1 ELSE 0 END $$;
+CREATE FUNCTION lifetime_debit(kind text) RETURNS int LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
+    $$ SELECT CASE WHEN kind = 'points.purchase_back' THEN -1 ELSE 0 END $$;
 
 -- Events that are no transfer --------------------------------------------------------------------
 

@@ -23,6 +23,7 @@ struct http_stream {
     int64_t body_max, body_bytes, framing_bytes;
     const uint8_t *fed_from; /* of the feed under way */
     int64_t body_bytes_fed;  /* body_bytes before it */
+    uint32_t tail;           /* the last four bytes of a body, framing included */
     bool in_body, discard, too_big;
     int status;
     const char *why;

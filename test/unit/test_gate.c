@@ -98,8 +98,61 @@ static const struct { const char *name, *bytes; int status; } heads[] = {   /* s
     { "another scheme", "GET ftp://a/ HTTP/1.1\r\n" HOST "\r\n", 400 },
 };
 
-/* Feeds p in pieces of `piece` bytes, the first of `first` bytes; the status, or 0 at the whole head, or -1. */
-static int pass(const char *p, size_t n, size_t first, size_t piece)
+#define CHUNKED POST HOST "Transfer-Encoding: chunked\r\n\r\n"
+
+/* Whole requests: 0 when complete, -1 when more is awaited. */
+static const struct { const char *name, *bytes; int status; } bodies[] = {
+    { "a length", POST HOST "Content-Length: 5\r\n\r\nhello", 0 },
+    { "a length of zero", POST HOST "Content-Length: 0\r\n\r\n", 0 },
+    { "less than the length", POST HOST "Content-Length: 5\r\n\r\nhell", -1 },
+    { "a body beyond its maximum", POST HOST "Content-Length: 9\r\n\r\n123456789", 413 },
+    { "one chunk", CHUNKED "5\r\nhello\r\n0\r\n\r\n", 0 },
+    { "two chunks", CHUNKED "3\r\nhel\r\n02\r\nlo\r\n00\r\n\r\n", 0 },
+    { "no chunk", CHUNKED "0\r\n\r\n", 0 },
+    { "no end", CHUNKED "5\r\nhello\r\n0\r\n", -1 },
+    { "chunks beyond the maximum", CHUNKED "5\r\nhello\r\n4\r\nhell\r\n0\r\n\r\n", 413 },
+    { "a chunk far beyond the maximum", CHUNKED "ffffffff\r\n123456789", 413 },
+    { "a size beyond 64 bits", CHUNKED "10000000000000005\r\nhello\r\n0\r\n\r\n", 400 },
+    { "an empty size", CHUNKED "\r\n", 400 },
+    { "a size with a prefix", CHUNKED "0x5\r\nhello\r\n0\r\n\r\n", 400 },
+    { "a signed size", CHUNKED "+5\r\nhello\r\n0\r\n\r\n", 400 },
+    { "a negative size", CHUNKED "-5\r\nhello\r\n0\r\n\r\n", 400 },
+    { "a blank before the size", CHUNKED " 5\r\nhello\r\n0\r\n\r\n", 400 },
+    { "a blank behind the size", CHUNKED "5 \r\nhello\r\n0\r\n\r\n", 400 },
+    { "a size ended by LF", CHUNKED "5\nhello\r\n0\r\n\r\n", 400 },
+    { "a size ended by CR X", CHUNKED "5\rXhello\r\n0\r\n\r\n", 400 },
+    { "a chunk longer than its size", CHUNKED "4\r\nhello\r\n0\r\n\r\n", 400 },
+    { "a chunk ended by anything", CHUNKED "5\r\nhelloXX0\r\n\r\n", 400 },
+    { "a chunk ended by LF", CHUNKED "5\r\nhello\n0\r\n\r\n", 400 },
+    { "a chunk ended by CR", CHUNKED "5\r\nhello\r0\r\n\r\n", 400 },
+    { "an end by LF", CHUNKED "0\r\n\n", 400 },
+    { "a last size ended by LF", CHUNKED "0\n\r\n", 400 },
+    { "an end by CR X", CHUNKED "0\r\n\rX", 400 },
+    { "an extension", CHUNKED "5;a=b\r\nhello\r\n0\r\n\r\n", 400 },
+    { "an extension without name", CHUNKED "5;\r\nhello\r\n0\r\n\r\n", 400 },
+    { "an extension with LF", CHUNKED "5;\nhello\r\n0\r\n\r\n", 400 },
+    { "an extension of the last chunk", CHUNKED "0;a\r\n\r\n", 400 },
+    { "a trailer", CHUNKED "0\r\nX: y\r\n\r\n", 400 },
+    { "a trailer without name", CHUNKED "0\r\n: y\r\n\r\n", 400 },
+    { "a folded trailer", CHUNKED "0\r\n y\r\n\r\n", 400 },
+    { "a request in the trailer", CHUNKED "0\r\nGET / HTTP/1.1\r\n" HOST "\r\n", 400 },
+};
+
+enum { BODY_MAX = 8 };
+
+static int feed(struct http_stream *s, const uint8_t *p, const uint8_t *end, enum http_stream_event until)
+{
+    for (;;) {
+        enum http_stream_event e = http_stream_feed(s, &p, end);
+        if (e == until) return 0;
+        if (e == HTTP_STREAM_MORE) return -1;
+        if (e == HTTP_STREAM_REFUSED) return s->status;
+        http_stream_body(s, BODY_MAX, false);
+    }
+}
+
+/* Feeds p in pieces of `piece` bytes, the first of `first` bytes; the status, or 0 at `until`, or -1. */
+static int pass_until(enum http_stream_event until, const char *p, size_t n, size_t first, size_t piece)
 {
     struct http_stream s;
     http_stream_init(&s);
@@ -109,16 +162,32 @@ static int pass(const char *p, size_t n, size_t first, size_t piece)
         if (step > n - at) step = n - at;
         char *copy = malloc(step);                   /* a piece of its own, so that ASan sees reads beyond it */
         memcpy(copy, p + at, step);
-        const uint8_t *in = (const uint8_t *) copy;
-        enum http_stream_event e = http_stream_feed(&s, &in, in + step);
-        if (e == HTTP_STREAM_HEAD) result = 0;
-        else if (e == HTTP_STREAM_REFUSED) result = s.status;
+        result = feed(&s, (const uint8_t *) copy, (const uint8_t *) copy + step, until);
         at += step;
         free(copy);
     }
     http_stream_fini(&s);
     return result;
 }
+
+static int pass(const char *p, size_t n, size_t first, size_t piece)
+{
+    return pass_until(HTTP_STREAM_HEAD, p, n, first, piece);
+}
+
+START_TEST(body_is_judged_alike_however_it_is_cut)
+{
+    const char *bytes = bodies[_i].bytes;
+    size_t n = strlen(bytes);
+    int whole = pass_until(HTTP_STREAM_REQUEST, bytes, n, n, n);
+    ck_assert_msg(whole == bodies[_i].status, "%s: whole gives %d", bodies[_i].name, whole);
+    ck_assert_msg(pass_until(HTTP_STREAM_REQUEST, bytes, n, 1, 1) == whole, "%s: byte by byte", bodies[_i].name);
+    for (size_t cut = 1; cut < n; cut++) {
+        ck_assert_msg(pass_until(HTTP_STREAM_REQUEST, bytes, n, cut, n) == whole, "%s: cut at %zu", bodies[_i].name,
+                      cut);
+    }
+}
+END_TEST
 
 START_TEST(head_is_judged_alike_however_it_is_cut)
 {
@@ -205,6 +274,7 @@ int main(void)
     Suite *suite = suite_create("gate");
     TCase *t = tcase_create("gate");
     tcase_add_loop_test(t, head_is_judged_alike_however_it_is_cut, 0, sizeof heads / sizeof *heads);
+    tcase_add_loop_test(t, body_is_judged_alike_however_it_is_cut, 0, sizeof bodies / sizeof *bodies);
     tcase_add_test(t, nul_is_refused_wherever_it_stands);
     tcase_add_loop_test(t, bombs_end_at_their_limit, 0, sizeof bombs / sizeof *bombs);
     tcase_add_test(t, head_is_taken_apart);

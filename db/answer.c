@@ -92,6 +92,8 @@ static void take_statement(struct db_conn *c, struct step *step, PGresult *r)
         prepared_doubt(c, step, sqlstate_of(r));
         u->error = r;
         tell_refusal(step);
+        /* Writable when it was checked and read-only now: connect again, and see what is there. */
+        if (strcmp(sqlstate_of(r), "25006") == 0) conn_break(c);
         return;
     default:
         must(PQresultStatus(r) == PGRES_PIPELINE_ABORTED && u->error != NULL);

@@ -7,7 +7,9 @@
  * happened or it did not. A statement that PostgreSQL refuses ends the unit with ERR_SQL and its SQLSTATE.
  *
  * While the database is away, db_exec fails at once with ERR_UNAVAILABLE; reconnecting goes on in the
- * background with backoff (50 ms … 2 s, jittered) until db_close. */
+ * background with backoff (50 ms … 600 ms, jittered: found within a second) until db_close.
+ * Unexpected refusals (missing tables, timeouts, defects) are logged here, with the .sql file's name; what a
+ * caller decides by (unique violations, raised exceptions) is not. */
 #pragma once
 
 #include <stdbool.h>
@@ -31,14 +33,15 @@ struct db_options {
     int deadline_ms;                 /* a unit that has no answer by then ends, and with it its connection */
     const char *session;             /* extra settings: "-c enable_seqscan=off …", may be NULL */
     int sql_count;                   /* how many struct sql there are: SQL_COUNT */
-    int64_t schema_version;          /* the newest migration; a database with another one is refused */
+    int64_t schema_version;          /* the newest migration; another one is refused; 0: not looked at */
     /* Comes when the first connection stands (true) and when the last is lost (false). */
     void (*on_state)(void *arg, bool up);
     void *arg;
 };
 
 struct db *db_new(uv_loop_t *loop, struct turn *turn, struct wheel *wheel, const struct db_options *options);
-void db_close(struct db *db, void (*closed)(void *arg), void *arg);   /* units under way are finished or ended first; frees itself */
+/* Units under way are finished or ended first; then it frees itself and calls `closed`, never from inside the call. */
+void db_close(struct db *db, void (*closed)(void *arg), void *arg);
 bool db_is_up(const struct db *db);
 /* Why it is not up, for /ready and the log: "connection refused", "schema version 3, expected 4", "read-only". */
 const char *db_trouble(const struct db *db);
@@ -79,7 +82,8 @@ const char *db_message(const struct db_result *r);      /* PostgreSQL's text, fo
 
 typedef void (*db_done)(void *arg, enum err err, const struct db_result *r);   /* r is NULL unless OK or ERR_SQL */
 
-/* One statement, one unit. OK: `done` comes once, later. ERR_UNAVAILABLE or ERR_FULL: it will not. */
+/* One statement, one unit. OK: `done` comes once, later. ERR_UNAVAILABLE, ERR_FULL, or ERR_CLOSED after db_close:
+ * it will not come. */
 enum err db_exec(struct db *db, const struct sql *sql, const struct db_args *args, db_done done, void *arg);
 
 /* Several statements in one unit, sent at the next db_flush or db_sync:
@@ -92,17 +96,21 @@ enum err db_exec(struct db *db, const struct sql *sql, const struct db_args *arg
  *     db_sync(unit, on_end, arg);
  *
  * on_end comes exactly once, last: OK when it is committed; ERR_SQL when it was rolled back (r: the first error);
- * ERR_UNCERTAIN, ERR_UNAVAILABLE as above. When the connection is lost, or a statement fails, before db_sync was called, `on_lost`
- * given to db_begin comes instead (OK never; ERR_UNAVAILABLE or ERR_SQL: nothing was committed) and the unit is gone: do not touch it.
- * After db_sync further units may be begun on the same connection before this one is answered: they are pipelined behind it. */
+ * ERR_UNCERTAIN, ERR_UNAVAILABLE as above. When the connection is lost, or a statement fails, before db_sync was
+ * called, `on_lost` given to db_begin comes instead (OK never; ERR_UNAVAILABLE, ERR_TIMEOUT or ERR_SQL: nothing was
+ * committed) and the unit is gone: do not touch it. So a statement's callback that gets ERR_SQL must not go on with an
+ * open unit: on_lost follows at once. After db_sync further units may be begun on the same connection before this one
+ * is answered: they are pipelined behind it. A unit begun while another is open waits until that one's db_sync. */
 enum err db_begin(struct db *db, struct db_unit **unit, db_done on_lost, void *arg);
 void db_stmt(struct db_unit *unit, const struct sql *sql, const struct db_args *args, db_done done, void *arg);
 void db_flush(struct db_unit *unit);
 void db_sync(struct db_unit *unit, db_done on_end, void *arg);
 
-/* Blocking, for operator commands and before the loop runs; never on the loop. NULL with *fault when it cannot connect. */
+/* Blocking, for operator commands and before the loop runs; never on the loop. NULL with *fault when it cannot connect
+ * (*fault holds until the next attempt). */
 struct db_blocking;
 struct db_blocking *db_blocking_open(const char *url, const char **fault);
-enum err db_blocking_exec(struct db_blocking *db, const struct sql *sql, const struct db_args *args, struct arena *arena,
-                          const struct db_result **r);   /* r lives in the arena (a deferred clean-up frees it) */
+/* r lives in the arena (a deferred clean-up frees it); it may be NULL. */
+enum err db_blocking_exec(struct db_blocking *db, const struct sql *sql, const struct db_args *args,
+                          struct arena *arena, const struct db_result **r);
 void db_blocking_close(struct db_blocking *db);

@@ -126,7 +126,9 @@ static void on_open(struct wire *w)
     char command[160];
     must(uv_random(NULL, NULL, chance, sizeof chance, 0, NULL) == 0);
     int n = snprintf(s->slot, sizeof s->slot, "tally_");
-    for (size_t i = 0; i < sizeof chance; i++) n += snprintf(s->slot + n, sizeof s->slot - (size_t) n, "%02x", chance[i]);
+    for (size_t i = 0; i < sizeof chance; i++) {
+        n += snprintf(s->slot + n, sizeof s->slot - (size_t) n, "%02x", chance[i]);
+    }
     snprintf(command, sizeof command, "CREATE_REPLICATION_SLOT \"%s\" TEMPORARY LOGICAL pgoutput NOEXPORT_SNAPSHOT",
              s->slot);
     uv_timer_stop(&w->timer);   /* from here on the deadline is ours, see on_tick */
@@ -138,7 +140,8 @@ static void on_slot_made(struct db_stream *s)
 {
     char command[200];
     snprintf(command, sizeof command,
-             "START_REPLICATION SLOT \"%s\" LOGICAL 0/0 (proto_version '1', publication_names 'tally', messages 'true')",
+             "START_REPLICATION SLOT \"%s\" LOGICAL 0/0 "
+             "(proto_version '1', publication_names 'tally', messages 'true')",
              s->slot);
     send_command(s, STREAM_STARTING, command);
 }

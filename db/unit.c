@@ -80,10 +80,10 @@ static void add_statement(struct db_unit *u, const struct sql *sql, const struct
     if (args && args->count > 0) {
         /* The texts are in the caller's arena already; the lists of pointers join them there. */
         size_t n = (size_t) args->count;
-        char *room = arena_raw(args->arena, n * (sizeof(char *) + 2 * sizeof(int)));
-        memcpy(room, args->values, n * sizeof(char *));
+        char *room = arena_raw(args->arena, n * (sizeof *args->values + 2 * sizeof(int)));
+        memcpy(room, args->values, n * sizeof *args->values);
         step->values = (const char *const *) room;
-        room += n * sizeof(char *);
+        room += n * sizeof *args->values;
         memcpy(room, args->lengths, n * sizeof(int));
         step->lengths = (const int *) room;
         room += n * sizeof(int);

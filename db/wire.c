@@ -162,6 +162,7 @@ static void on_poll(uv_poll_t *handle, int status, int events)
     /* An error of the poll shows itself to libpq as soon as it reads. */
     bool alive = true, heard = status < 0 || events & UV_READABLE;
     if (heard) alive = PQconsumeInput(w->pg) == 1;
+    if (status < 0) alive = false;   /* libuv has stopped the poll */
     if (alive) alive = wire_flush(w);
     /* Answers that arrived before the end still count. While it writes, libpq may read as well, so they
      * are looked for in any case. */

@@ -5,7 +5,7 @@
 #include "db/db.h"
 #include "sql.h"
 
-enum { DEADLINE_MS = 400, NOTES_MAX = 64, I_SLEEP = SQL_COUNT, I_ONE, I_INSERT, I_PID, I_COUNT };
+enum { DEADLINE_MS = 400, NOTES_MAX = 512, I_SLEEP = SQL_COUNT, I_ONE, I_INSERT, I_PID, I_COUNT };
 
 static const struct sql sleep_sql = { I_SLEEP, 0, "sleep", "test/sleep.sql", "SELECT pg_sleep(20)" };
 static const struct sql one_sql = { I_ONE, 0, "one", "test/one.sql", "SELECT 1" };
@@ -255,6 +255,40 @@ START_TEST(a_read_only_server_is_refused_until_it_is_writable)
 }
 END_TEST
 
+START_TEST(a_server_that_became_read_only_is_left)
+{
+    exec(&one_sql, "before");
+    WAIT(noted == 1);
+    fx_sql("ALTER SYSTEM SET default_transaction_read_only = on");
+    fx_sql("SELECT pg_reload_conf()");
+    while (downs == 0) {   /* until the setting has reached the backend */
+        if (db_queue_length(db) == 0) db_exec(db, &insert_sql, NULL, note, (void *) (uintptr_t) "insert");
+        uv_run(&fx.loop, UV_RUN_ONCE);
+    }
+    ck_assert_int_eq(notes[noted - 1].err, ERR_SQL);
+    WAIT(strcmp(db_trouble(db), "read-only") == 0);
+    PGconn *pg = fx_connect();
+    PQclear(PQexec(pg, "SET default_transaction_read_only = off"));
+    PQclear(PQexec(pg, "ALTER SYSTEM RESET default_transaction_read_only"));
+    PQclear(PQexec(pg, "SELECT pg_reload_conf()"));
+    PQfinish(pg);
+    WAIT(db_is_up(db));
+}
+END_TEST
+
+START_TEST(takes_the_host_that_answers)
+{
+    char url[256];
+    close_db();
+    /* The first refuses after a while, and libpq takes another socket for the second. */
+    snprintf(url, sizeof url, "host=127.0.0.1,/nowhere,%s port=1,5432,5432 dbname=postgres user=tally", fx.dir);
+    open_url(url, 0);
+    WAIT(db_is_up(db));
+    exec(&one_sql, "one");
+    WAIT(noted == 1);
+}
+END_TEST
+
 START_TEST(another_schema_is_refused_until_it_is_migrated)
 {
     close_db();
@@ -340,6 +374,8 @@ int main(void)
     tcase_add_test(t, a_stopped_server_delays_nobody_and_is_found_again);
     tcase_add_test(t, a_restarted_server_is_found_within_a_second);
     tcase_add_test(t, a_read_only_server_is_refused_until_it_is_writable);
+    tcase_add_test(t, a_server_that_became_read_only_is_left);
+    tcase_add_test(t, takes_the_host_that_answers);
     tcase_add_test(t, another_schema_is_refused_until_it_is_migrated);
     tcase_add_test(t, says_why_it_cannot_connect);
     tcase_add_test(t, closes_in_every_state);

@@ -149,8 +149,8 @@ START_TEST(names_what_is_missing)
     ck_assert_int_eq(check(migrations, lines, sizeof lines), 0);
     ck_assert_str_eq(lines, "");
     db_blocking_close(db);
-    fx_sql("DROP ROLE IF EXISTS plain; CREATE ROLE plain LOGIN; ALTER ROLE plain SET default_transaction_read_only = on;"
-           "GRANT SELECT ON schema_migrations TO plain");
+    fx_sql("DROP ROLE IF EXISTS plain; CREATE ROLE plain LOGIN;"
+           "ALTER ROLE plain SET default_transaction_read_only = on; GRANT SELECT ON schema_migrations TO plain");
     char url[256];
     snprintf(url, sizeof url, "postgresql:///postgres?host=%s&user=plain", fx.dir);
     db = db_blocking_open(url, &fault);

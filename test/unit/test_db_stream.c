@@ -66,7 +66,8 @@ static void setup(void)
 {
     log_setup(LOG_OFF, LOG_TEXT);
     received = commits = lives = losses = close_at = 0;
-    fx_sql("SET client_min_messages = warning; DROP PUBLICATION IF EXISTS tally; CREATE PUBLICATION tally; DROP TABLE IF EXISTS t; CREATE TABLE t (a int)");
+    fx_sql("SET client_min_messages = warning; DROP PUBLICATION IF EXISTS tally; CREATE PUBLICATION tally;"
+           "DROP TABLE IF EXISTS t; CREATE TABLE t (a int)");
     fixture_loop_open();
     open_stream();
     WAIT(lives == 1);

@@ -1,0 +1,19 @@
+#include "domain/idempotency.h"
+
+#include "domain/auth/auth.h"
+
+bool idempotency_read(struct http_request *req, struct posting *posting)
+{
+    struct str key = request_header(req, STR("Idempotency-Key"));
+    posting->scope = caller_scope(caller_of(req), &req->arena);
+    if (!key.p) return true;
+    /* The header's grammar has refused control characters already, except for the tab. */
+    if (key.n > 0 && key.n <= POSTING_KEY_MAX && str_is_utf8(key)) {
+        posting->key = key;
+        return true;
+    }
+    struct reply_faults faults = { 0 };
+    reply_fault(req, &faults, "Idempotency-Key", "must be 1 to 128 characters");
+    reply_faults(req, &faults);
+    return false;
+}

@@ -1,0 +1,100 @@
+/* Reading the levels, and finding one. There are at most fifty and mostly four, so they are searched from the top. */
+#include "domain/points/levels.h"
+
+void levels_init(struct levels *l)
+{
+    l->count = 0;
+    arena_init(&l->arena);
+}
+
+void levels_fini(struct levels *l)
+{
+    arena_fini(&l->arena);
+    l->count = 0;
+}
+
+static bool read_number(const struct json *object, struct str name, int64_t *out)
+{
+    const struct json *n = json_get(object, name);
+    return n && n->type == JSON_NUMBER && json_i64(n, out);
+}
+
+static bool read_perks(const struct json *object, struct arena *arena, struct str *out)
+{
+    const struct json *perks = json_get(object, STR("perks"));
+    *out = STR("[]");
+    if (!perks) return true;
+    if (perks->type != JSON_ARRAY) return false;
+    for (const struct json *perk = perks->child; perk; perk = perk->next) {
+        if (perk->type != JSON_STRING) return false;
+    }
+    *out = arena_str(arena, perks->text);
+    return true;
+}
+
+static const char *read_level(const struct json *object, struct arena *arena, const struct level *below, struct level *out)
+{
+    const struct json *name = json_get(object, STR("name"));
+    if (!name || name->type != JSON_STRING || name->text.n == 0) return "a level has no name";
+    if (!read_number(object, STR("tier"), &out->tier)) return "a tier is no whole number";
+    if (!read_number(object, STR("minPoints"), &out->min_points)) return "a minPoints is no whole number";
+    if (out->min_points < 0) return "a minPoints is below 0";
+    if (below && out->tier <= below->tier) return "tiers must ascend";
+    if (below && out->min_points <= below->min_points) return "minPoints must ascend";
+    if (!read_perks(object, arena, &out->perks)) return "perks must be an array of texts";
+    out->name = arena_str(arena, name->text);
+    return NULL;
+}
+
+static const char *read_all(struct levels *l, struct str json)
+{
+    struct json *array;
+    const char *why = NULL;
+    if (json_parse(json, &l->arena, &array, &why) != OK) return why;
+    if (array->type != JSON_ARRAY || array->count < 1 || array->count > LEVELS_MAX) return "there must be 1 to 50 levels";
+    for (const struct json *object = array->child; object && !why; object = object->next) {
+        struct level *level = &l->list[l->count];
+        why = read_level(object, &l->arena, l->count ? level - 1 : NULL, level);
+        l->count++;
+    }
+    return why;
+}
+
+enum err levels_read(struct levels *l, struct str json, const char **why)
+{
+    struct levels fresh;
+    levels_init(&fresh);
+    *why = read_all(&fresh, json);
+    if (*why) {
+        levels_fini(&fresh);
+        return ERR_INVALID;
+    }
+    levels_fini(l);
+    *l = fresh;
+    return OK;
+}
+
+/* How many levels have been reached. */
+static int reached_count(const struct levels *l, int64_t lifetime)
+{
+    int n = l->count;
+    while (n > 0 && l->list[n - 1].min_points > lifetime) n--;
+    return n;
+}
+
+const struct level *levels_at(const struct levels *l, int64_t lifetime, const struct level **next)
+{
+    int n = reached_count(l, lifetime);
+    *next = n < l->count ? &l->list[n] : NULL;
+    return n ? &l->list[n - 1] : NULL;
+}
+
+bool levels_crossed(const struct levels *l, int64_t before, int64_t after, const struct level **previous,
+                    const struct level **reached)
+{
+    int from = reached_count(l, before), to = reached_count(l, after);
+    if (to <= from) return false;
+    *previous = from ? &l->list[from - 1] : NULL;
+    *reached = &l->list[to - 1];
+    return true;
+}

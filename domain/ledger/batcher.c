@@ -178,7 +178,6 @@ void ledger_batch_over(struct batch *b)
     list_unlink(&b->link);
     list_append(&l->spare, &b->link);
     l->flight_count--;
-    ledger_pump(l);
 }
 
 void ledger_commit(struct batch *b)
@@ -230,6 +229,7 @@ static void on_optimistic_end(void *arg, enum err err, const struct db_result *r
         retry_batch(b, err, r);
     }
     ledger_batch_over(b);
+    ledger_pump(l);
 }
 
 static bool optimistic_start(struct ledger *l)

@@ -33,6 +33,7 @@ static void on_end(void *arg, enum err err, const struct db_result *r)
         retry_batch(b, err, r);
     }
     ledger_batch_over(b);
+    ledger_pump(l);
 }
 
 /* What the batch leaves behind is what the next one is predicted on. */

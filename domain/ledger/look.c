@@ -58,6 +58,7 @@ static void on_end(void *arg, enum err err, const struct db_result *r)
         retry_batch(b, err == ERR_UNCERTAIN ? ERR_UNAVAILABLE : err, r);
     }
     ledger_batch_over(b);
+    ledger_pump(l);
 }
 
 bool look_start(struct ledger *l)

@@ -1,0 +1,4 @@
+-- No idempotency key was used twice.
+-- Row: how many were; figures.
+SELECT count(*) FILTER (WHERE n > 1), format('%s keys', count(*))
+FROM (SELECT count(*) AS n FROM transfer WHERE idem IS NOT NULL GROUP BY idem) AS k

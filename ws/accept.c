@@ -1,5 +1,5 @@
-/* The answer to an upgrade request (RFC 6455 §4.2.2). Whether the request deserves it is decided above; the key alone
- * is checked here, because the answer is made from it. */
+/* The answer to an upgrade request (RFC 6455 §4.2.2). Whether the request deserves it is decided
+ * above; the key alone is checked here, because the answer is made from it. */
 #include <string.h>
 
 #include "core/buf.h"
@@ -31,7 +31,8 @@ enum err ws_accept_head(struct str key, struct str protocol, struct str headers,
     sha1((struct str){ text, sizeof text }, hash);
     size_t n = base64_write(accept, (struct str){ (const char *) hash, sizeof hash });
 
-    buf_cstr(out, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ");
+    buf_cstr(out,
+             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ");
     buf_put(out, accept, n);
     buf_cstr(out, "\r\n");
     if (protocol.n) {

@@ -1,9 +1,11 @@
-/* Frames are made once and shared. The header of a server's frame is 2, 4 or 10 bytes and never masked, so the bytes
- * can go to ten thousand sockets without being touched again; what a session holds is a reference.
+/* Frames are made once and shared. The header of a server's frame is 2, 4 or 10 bytes and never
+ * masked, so the bytes can go to ten thousand sockets without being touched again; what a session
+ * holds is a reference.
  *
- * Conflation makes one frame of two: the newer one's object, with the number of events it stands for behind the opening
- * brace and the sum of both deltas in place of its own. A frame that was conflated before has that number already
- * and loses it first, so any chain of conflations reads as if it had been done at once. */
+ * Conflation makes one frame of two: the newer one's object, with the number of events it stands
+ * for behind the opening brace and the sum of both deltas in place of its own. A frame that was
+ * conflated before has that number already and loses it first, so any chain of conflations reads
+ * as if it had been done at once. */
 #include "ws/frame.h"
 
 #include <inttypes.h>
@@ -116,7 +118,7 @@ struct ws_frame *ws_frame_conflate(const struct ws_frame *older, const struct ws
     if (__builtin_add_overflow(older->delta, newest->delta, &sum)) return NULL;
     if (__builtin_add_overflow(older->conflated, newest->conflated, &count)) return NULL;
     char prefix[PREFIX_MAX], delta[DELTA_MAX];
-    size_t body = 1;   /* of text, without the brace and an earlier conflation's count */
+    size_t body = 1; /* of text, without the brace and an earlier conflation's count */
     if (newest->conflated > 1) {
         bool alone = text.p[text.n - 1] == '}' && memchr(text.p, ',', text.n) == NULL;
         body += (size_t) print_conflated(prefix, newest->conflated, alone);

@@ -1,9 +1,11 @@
-/* Topics and their subscribers: a map from the topic's key to a list whose links stand in the subscribers' memory, so a
- * subscription costs no allocation. A topic exists while it has subscribers.
+/* Topics and their subscribers: a map from the topic's key to a list whose links stand in the
+ * subscribers' memory, so a subscription costs no allocation. A topic exists while it has
+ * subscribers.
  *
- * Publishing only queues references; nobody is called back from it, so the list does not change under its feet.
- * Visiting with ws_hub_next does call the visitor's code, which may unsubscribe the member it stands on: the topic
- * remembers who comes after the one handed out last, and unsubscribing that one moves the mark on. */
+ * Publishing only queues references; nobody is called back from it, so the list does not change
+ * under its feet. Visiting with ws_hub_next does call the visitor's code, which may unsubscribe
+ * the member it stands on: the topic remembers who comes after the one handed out last, and
+ * unsubscribing that one moves the mark on. */
 #include "ws/hub.h"
 
 #include "core/mem.h"
@@ -12,7 +14,7 @@
 struct ws_topic {
     struct list subscribers;
     uint64_t key;
-    struct list *mark;      /* visited next when the member handed out last has gone; NULL: nobody is visiting */
+    struct list *mark; /* visited next when the member handed out last has gone; NULL: nobody is visiting */
 };
 
 void ws_hub_init(struct ws_hub *h)
@@ -38,7 +40,8 @@ static struct ws_topic *topic_of(struct ws_hub *h, uint64_t key)
     return t;
 }
 
-void ws_hub_subscribe(struct ws_hub *h, struct ws_subscription *sub, struct ws_session *session, uint64_t key, uint32_t mask)
+void ws_hub_subscribe(struct ws_hub *h, struct ws_subscription *sub, struct ws_session *session, uint64_t key,
+                      uint32_t mask)
 {
     must(sub->topic == NULL);
     struct ws_topic *t = topic_of(h, key);
@@ -75,9 +78,10 @@ int ws_hub_publish(struct ws_hub *h, uint64_t key, uint32_t mask, struct ws_fram
     struct ws_topic *t = map_get(&h->topics, key);
     if (!t) return 0;
     int sent = 0;
-    list_each(&t->subscribers, it) {
+    list_each(&t->subscribers, it)
+    {
         struct ws_subscription *sub = list_entry(it, struct ws_subscription, link);
-        __builtin_prefetch(it_next);   /* ten thousand sessions do not fit the cache */
+        __builtin_prefetch(it_next); /* ten thousand sessions do not fit the cache */
         if ((sub->mask & mask) == 0 || ws_session_is_closing(sub->session)) continue;
         ws_session_send(sub->session, frame);
         sent++;

@@ -1,8 +1,9 @@
-/* The frames that wait for one session. Nearly always there is none or one, so one is held in the session itself; more
- * stand in a ring of pointers, whose smallest size is kept in a free-list of the server. An empty queue holds no memory.
+/* The frames that wait for one session. Nearly always there is none or one, so one is held in the
+ * session itself; more stand in a ring of pointers, whose smallest size is kept in a free-list of
+ * the server. An empty queue holds no memory.
  *
- * Conflation goes through the queue once, from the newest frame to the oldest, and lets the newest of each key swallow
- * the older ones where it stands; the rest keeps its order. */
+ * Conflation goes through the queue once, from the newest frame to the oldest, and lets the newest
+ * of each key swallow the older ones where it stands; the rest keeps its order. */
 #include "core/map.h"
 #include "core/mem.h"
 #include "core/must.h"

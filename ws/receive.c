@@ -1,17 +1,21 @@
-/* From bytes to messages. wslay's frame layer takes headers, lengths and masks apart; which frame may follow which, what
- * a message may weigh and what a close may say is decided here. (wslay's event layer would do that as well, but it lets a
- * close with one byte of payload pass, checks a close's reason wrongly when it arrives in pieces, and keeps a hundred
- * bytes for every fragment of one byte.)
+/* From bytes to messages. wslay's frame layer takes headers, lengths and masks apart; which frame
+ * may follow which, what a message may weigh and what a close may say is decided here. (wslay's
+ * event layer would do that as well, but it lets a close with one byte of payload pass, checks a
+ * close's reason wrongly when it arrives in pieces, and keeps a hundred bytes for every fragment
+ * of one byte.)
  *
- * A receiver, wslay's context of 4 KB and what has been received of a message, belongs to a session only while a frame or
- * a message is incomplete. In between it lies in the server's pool: wslay keeps nothing at a frame's end, and `open_bytes`,
- * what was fed less the complete frames, tells that it is one. A receiver left in the middle of a frame is thrown away.
+ * A receiver, wslay's context of 4 KB and what has been received of a message, belongs to a
+ * session only while a frame or a message is incomplete. In between it lies in the server's pool:
+ * wslay keeps nothing at a frame's end, and `open_bytes`, what was fed less the complete frames,
+ * tells that it is one. A receiver left in the middle of a frame is thrown away.
  *
- * A message of one frame that is in wslay's buffer as a whole is handed over from there; any other is put together in
- * `message`, which grows with what has really arrived, not with what a header announced. */
+ * A message of one frame that is in wslay's buffer as a whole is handed over from there; any other
+ * is put together in `message`, which grows with what has really arrived, not with what a header
+ * announced. */
 #include <string.h>
 #include <wslay/wslay.h>
 
+#include "core/clock.h"
 #include "core/mem.h"
 #include "core/must.h"
 #include "ws/session_private.h"
@@ -21,19 +25,20 @@ enum { OP_CONTINUATION = 0, KEEP_BYTES = 4096 };
 struct ws_receiver {
     struct ws_receiver *next_free;
     wslay_frame_context_ptr wslay;
-    const uint8_t *in;                /* what is being fed */
+    const uint8_t *in; /* what is being fed */
     size_t in_n;
     uint64_t open_bytes;
-    uint64_t frame_off;               /* of the current frame's payload, received */
+    uint64_t since_ms;  /* when the message being received began, at the earliest */
+    uint64_t frame_off; /* of the current frame's payload, received */
     bool in_frame;
-    bool in_message;                  /* between the first fragment and the last */
+    bool in_message; /* between the first fragment and the last */
     uint8_t control_n;
     char control[WS_CONTROL_MAX];
     struct buf message;
-    struct buf held;                  /* to be fed at the end of the turn */
+    struct buf held; /* to be fed at the end of the turn */
 };
 
-/* --- the pool ---------------------------------------------------------------------------------- */
+/* --- the pool --------------------------------------------------------------------------------- */
 
 static ssize_t feed(uint8_t *buf, size_t n, int flags, void *user_data)
 {
@@ -76,6 +81,7 @@ static struct ws_receiver *borrow(struct ws_session *s)
     } else {
         s->receiver = receiver_new(server);
     }
+    s->receiver->since_ms = clock_mono_ms();
     return s->receiver;
 }
 
@@ -110,7 +116,7 @@ void ws_receivers_fini(struct ws_server *server)
     }
 }
 
-/* --- the rules: each returns 0 or the code to close with ------------------------------------------- */
+/* --- the rules: each returns 0 or the code to close with -------------------------------------- */
 
 static bool is_control(uint8_t opcode)
 {
@@ -159,8 +165,9 @@ static int end_control(struct ws_session *s, uint8_t opcode, struct str payload)
     return 0;
 }
 
-static int end_message(struct ws_session *s, struct str text)
+static int end_message(struct ws_session *s, struct ws_receiver *r, struct str text)
 {
+    r->since_ms = clock_mono_ms();
     if (!str_is_utf8(text)) return WS_BAD_UTF8;
     ws_session_text(s, text);
     return 0;
@@ -191,7 +198,7 @@ static int end_frame(struct ws_session *s, struct ws_receiver *r, const struct w
     }
     r->in_message = !frame->fin;
     if (r->in_message) return 0;
-    int fault = end_message(s, buf_view(&r->message));
+    int fault = end_message(s, r, buf_view(&r->message));
     buf_clear(&r->message);
     return fault;
 }
@@ -207,7 +214,7 @@ static int take(struct ws_session *s, struct ws_receiver *r, const struct wslay_
         if (frame->opcode == WS_TEXT && frame->fin && frame->data_length == frame->payload_length) {
             r->open_bytes -= frame->payload_length + (frame->payload_length < 126 ? 6 : 8);
             r->in_frame = false;
-            return end_message(s, (struct str){ (const char *) frame->data, frame->data_length });
+            return end_message(s, r, (struct str){ (const char *) frame->data, frame->data_length });
         }
     }
     keep(r, frame);
@@ -215,7 +222,7 @@ static int take(struct ws_session *s, struct ws_receiver *r, const struct wslay_
     return r->frame_off == frame->payload_length ? end_frame(s, r, frame) : 0;
 }
 
-/* --- the session's side ------------------------------------------------------------------------------ */
+/* --- the session's side ----------------------------------------------------------------------- */
 
 static bool is_listening(const struct ws_session *s)
 {
@@ -242,6 +249,11 @@ void ws_receive(struct ws_session *s, const uint8_t *data, size_t n)
     r->in = NULL;
     r->in_n = 0;
     if ((r->open_bytes == 0 && !r->in_message) || !is_listening(s)) ws_receive_end(s);
+}
+
+bool ws_receive_is_overdue(const struct ws_session *s, uint64_t now_ms)
+{
+    return s->receiver && s->receiver->since_ms + (uint64_t) s->server->options.message_timeout_ms <= now_ms;
 }
 
 void ws_receive_later(struct ws_session *s, struct str rest)

@@ -1,21 +1,23 @@
-/* The sessions of one process: their list, their flush at the end of the turn, their common budget, their metrics, and
- * the end of them all.
+/* The sessions of one process: their list, their flush at the end of the turn, their common
+ * budget, their metrics, and the end of them all.
  *
- * The flush is one turn item for all sessions. What is deferred after it may still send, so the first time it comes up it
- * goes behind the other items of the turn once: a session's frames leave in one write.
+ * The flush is one turn item for all sessions. What is deferred after it may still send, so the
+ * first time it comes up it goes behind the other items of the turn once: a session's frames leave
+ * in one write.
  *
- * The struct is freed when ws_server_free was called, the timer is closed and the last session has gone. */
+ * The struct is freed when ws_server_free was called, the timer is closed and the last session has
+ * gone. */
 #include "core/clock.h"
 #include "core/mem.h"
 #include "core/must.h"
 #include "ws/session_private.h"
 
-enum { DEFAULT_CLOSE_MS = 5000, DEFAULT_TOTAL = 256 * 1024 * 1024 };
+enum { DEFAULT_CLOSE_MS = 5000, DEFAULT_MESSAGE_MS = 20000, DEFAULT_TOTAL = 256 * 1024 * 1024 };
 
 static void on_flush(struct turn_item *item);
 static void on_drain_timer(uv_timer_t *timer);
 
-/* --- metrics ------------------------------------------------------------------------------------------- */
+/* --- metrics ---------------------------------------------------------------------------------- */
 
 static int64_t read_sessions(void *arg)
 {
@@ -30,31 +32,57 @@ static int64_t read_waiting(void *arg)
 static void add_metrics(struct ws_server *server, struct metrics *to)
 {
     struct ws_counters *c = &server->counters;
-    static const char closed[] = "tally_ws_closed_total", closed_help[] = "WebSocket sessions that have ended, by close code.";
+    static const char closed[] = "tally_ws_closed_total",
+                      closed_help[] = "WebSocket sessions that have ended, by close code.";
     *c = (struct ws_counters){
-        .sessions = { .name = "tally_ws_sessions", .help = "Open WebSocket sessions.", .type = METRIC_GAUGE,
-                      .read = read_sessions, .arg = server },
-        .waiting = { .name = "tally_ws_waiting_bytes", .help = "Bytes that wait for slow clients.", .type = METRIC_GAUGE,
-                     .read = read_waiting, .arg = server },
+        .sessions = { .name = "tally_ws_sessions",
+                      .help = "Open WebSocket sessions.",
+                      .type = METRIC_GAUGE,
+                      .read = read_sessions,
+                      .arg = server },
+        .waiting = { .name = "tally_ws_waiting_bytes",
+                     .help = "Bytes that wait for slow clients.",
+                     .type = METRIC_GAUGE,
+                     .read = read_waiting,
+                     .arg = server },
         .frames = { .name = "tally_ws_frames_total", .help = "Frames sent.", .type = METRIC_COUNTER },
         .bytes = { .name = "tally_ws_bytes_total", .help = "Bytes sent.", .type = METRIC_COUNTER },
         .messages = { .name = "tally_ws_messages_total", .help = "Messages received.", .type = METRIC_COUNTER },
-        .conflated = { .name = "tally_ws_conflated_total", .help = "Events that a newer one of the same object replaced.",
+        .conflated = { .name = "tally_ws_conflated_total",
+                       .help = "Events that a newer one of the same object replaced.",
                        .type = METRIC_COUNTER },
-        .slow = { .name = "tally_ws_slow_total", .help = "Sessions closed because they did not read.",
+        .slow = { .name = "tally_ws_slow_total",
+                  .help = "Sessions closed because they did not read.",
                   .type = METRIC_COUNTER },
         .closed_normal = { .name = closed, .labels = "class=\"normal\"", .help = closed_help, .type = METRIC_COUNTER },
-        .closed_violation = { .name = closed, .labels = "class=\"violation\"", .help = closed_help, .type = METRIC_COUNTER },
-        .closed_abnormal = { .name = closed, .labels = "class=\"abnormal\"", .help = closed_help, .type = METRIC_COUNTER },
-        .closed_application = { .name = closed, .labels = "class=\"application\"", .help = closed_help,
+        .closed_violation = { .name = closed,
+                              .labels = "class=\"violation\"",
+                              .help = closed_help,
+                              .type = METRIC_COUNTER },
+        .closed_abnormal = { .name = closed,
+                             .labels = "class=\"abnormal\"",
+                             .help = closed_help,
+                             .type = METRIC_COUNTER },
+        .closed_application = { .name = closed,
+                                .labels = "class=\"application\"",
+                                .help = closed_help,
                                 .type = METRIC_COUNTER },
     };
-    struct metric *all[] = { &c->sessions, &c->waiting, &c->frames, &c->bytes, &c->messages, &c->conflated, &c->slow,
-                             &c->closed_normal, &c->closed_violation, &c->closed_abnormal, &c->closed_application };
+    struct metric *all[] = { &c->sessions,
+                             &c->waiting,
+                             &c->frames,
+                             &c->bytes,
+                             &c->messages,
+                             &c->conflated,
+                             &c->slow,
+                             &c->closed_normal,
+                             &c->closed_violation,
+                             &c->closed_abnormal,
+                             &c->closed_application };
     for (size_t i = 0; to && i < sizeof all / sizeof *all; i++) metrics_add(to, all[i]);
 }
 
-/* --- life ---------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 struct ws_server *ws_server_new(const struct ws_options *options)
 {
@@ -64,6 +92,7 @@ struct ws_server *ws_server_new(const struct ws_options *options)
     struct ws_server *server = mem_new(struct ws_server);
     server->options = *options;
     if (!server->options.close_timeout_ms) server->options.close_timeout_ms = DEFAULT_CLOSE_MS;
+    if (!server->options.message_timeout_ms) server->options.message_timeout_ms = DEFAULT_MESSAGE_MS;
     if (!server->options.queue_bytes_total) server->options.queue_bytes_total = DEFAULT_TOTAL;
     list_init(&server->sessions);
     list_init(&server->dirty);
@@ -129,7 +158,7 @@ void ws_server_gone(struct ws_server *server)
     mem_free(server);
 }
 
-/* --- the end of a turn ----------------------------------------------------------------------------------- */
+/* --- the end of a turn ------------------------------------------------------------------------ */
 
 void ws_server_mark(struct ws_session *s)
 {
@@ -147,8 +176,9 @@ static uint32_t fullest(const struct ws_server *server)
     return most;
 }
 
-/* The machine's memory comes before the slowest clients' convenience: those go that hold at least half of what the
- * fullest holds, until an eighth of the budget is free again, so that this is not done for every frame. */
+/* The machine's memory comes before the slowest clients' convenience: those go that hold at least
+ * half of what the fullest holds, until an eighth of the budget is free again, so that this is not
+ * done for every frame. */
 static void keep_budget(struct ws_server *server)
 {
     int64_t total = server->options.queue_bytes_total;
@@ -177,7 +207,7 @@ static void on_flush(struct turn_item *item)
     keep_budget(server);
 }
 
-/* --- draining -------------------------------------------------------------------------------------------- */
+/* --- draining --------------------------------------------------------------------------------- */
 
 void ws_server_drain(struct ws_server *server, int timeout_ms, void (*drained)(void *arg), void *arg)
 {

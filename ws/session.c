@@ -1,15 +1,17 @@
 /* One WebSocket connection, from the 101 head to the last byte.
  *
- * Out: frames wait in the session's queue. The server's turn item flushes every session that has something at the end of
- * the turn: one write of up to 64 frames, more writes when there are more, and none while bytes of an earlier one are
- * still in net's hands; on_drain goes on then. So what waits is the queue and net's pending bytes, and a frame in the
- * queue has never been touched, which is why the queue may be conflated or dropped at any time.
+ * Out: frames wait in the session's queue. The server's turn item flushes every session that has
+ * something at the end of the turn: one write of up to 64 frames, more writes when there are more,
+ * and none while bytes of an earlier one are still in net's hands; on_drain goes on then. So what
+ * waits is the queue and net's pending bytes, and a frame in the queue has never been touched,
+ * which is why the queue may be conflated or dropped at any time.
  *
- * In: receive.c. Whatever arrives proves the peer alive. Silence for ping_interval brings a ping, silence for
- * pong_timeout after it the end.
+ * In: receive.c. Whatever arrives proves the peer alive. Silence for ping_interval brings a ping,
+ * silence for pong_timeout after it the end.
  *
- * The end: see the states in session_private.h. The handler's on_close comes from net's, which never comes from inside a
- * call, so no callback of anybody's can pull a session away from under a loop that stands on it. */
+ * The end: see the states in session_private.h. The handler's on_close comes from net's, which
+ * never comes from inside a call, so no callback of anybody's can pull a session away from under a
+ * loop that stands on it. */
 #include <string.h>
 
 #include "core/clock.h"
@@ -32,10 +34,10 @@ static void check(const struct ws_session *s)
     must(s->magic == WS_SESSION_MAGIC);
 }
 
-/* --- time -------------------------------------------------------------------------------------------- */
+/* --- time ------------------------------------------------------------------------------------- */
 
-/* One timer for the earlier of two times. Moving alive_ms into the future, as all received data does, leaves the timer
- * alone: it fires early once and is set again. */
+/* One timer for the earlier of two times. Moving alive_ms into the future, as all received data
+ * does, leaves the timer alone: it fires early once and is set again. */
 static void arm(struct ws_session *s, uint64_t now)
 {
     uint64_t next = s->alive_ms;
@@ -50,7 +52,7 @@ static void alive(struct ws_session *s)
     s->alive_ms = now + (uint64_t) s->server->options.ping_interval_ms;
     if (!s->pong_awaited) return;
     s->pong_awaited = false;
-    arm(s, now);      /* the next ping may be due before the pong would have been */
+    arm(s, now); /* the next ping may be due before the pong would have been */
 }
 
 static void on_silence(struct ws_session *s, uint64_t now)
@@ -72,6 +74,9 @@ static void on_timer(struct wheel_timer *t)
     bool due = s->deadline_ms && s->deadline_ms <= now;
     if (due) s->deadline_ms = 0;
     if (s->alive_ms <= now) on_silence(s, now);
+    /* Who trickles bytes keeps memory busy and is never silent; the timer comes by once a ping
+     * interval all the same. */
+    if (ws_receive_is_overdue(s, now)) ws_session_fail(s, WS_POLICY);
     if (s->state != WS_ENDED) arm(s, now);
     if (due && s->state == WS_OPEN && s->handler->on_deadline) s->handler->on_deadline(s);
 }
@@ -85,10 +90,10 @@ void ws_session_deadline(struct ws_session *s, uint64_t after_ms)
     if (after_ms) arm(s, now);
 }
 
-/* --- opening ------------------------------------------------------------------------------------------- */
+/* --- opening ---------------------------------------------------------------------------------- */
 
-struct ws_session *ws_session_open(struct ws_server *server, struct net_conn *c, const struct ws_handler *handler, struct str head,
-                                   struct str rest)
+struct ws_session *ws_session_open(struct ws_server *server, struct net_conn *c, const struct ws_handler *handler,
+                                   struct str head, struct str rest)
 {
     must(handler && handler->on_text && handler->on_close && !server->freed);
     struct ws_session *s = mem_alloc(sizeof *s + (size_t) server->options.extra_bytes);
@@ -116,14 +121,15 @@ void *ws_session_extra(struct ws_session *s)
     return s->extra;
 }
 
-/* --- receiving ----------------------------------------------------------------------------------------- */
+/* --- receiving -------------------------------------------------------------------------------- */
 
 static void on_data(void *owner, const uint8_t *data, size_t n)
 {
     struct ws_session *s = owner;
     check(s);
     alive(s);
-    /* A TLS record may bring frames in the very call that made the upgrade: what answers them follows the head. */
+    /* A TLS record may bring frames in the very call that made the upgrade: what answers them
+     * follows the head. */
     if (s->head_queued) ws_receive_later(s, (struct str){ (const char *) data, n });
     else ws_receive(s, data, n);
 }
@@ -162,7 +168,7 @@ void ws_session_pong(struct ws_session *s, struct str payload)
     ws_server_mark(s);
 }
 
-/* --- sending --------------------------------------------------------------------------------------------- */
+/* --- sending ---------------------------------------------------------------------------------- */
 
 static void recount(struct ws_session *s)
 {
@@ -190,7 +196,8 @@ static struct iovec iov_of(const struct ws_frame *f)
     return (struct iovec){ .iov_base = (void *) (uintptr_t) f->bytes, .iov_len = f->size };
 }
 
-/* Hands over as much as one write should carry. Pings and pongs go first: they must not wait behind the queue. */
+/* Hands over as much as one write should carry. Pings and pongs go first: they must not wait
+ * behind the queue. */
 static bool write_batch(struct ws_session *s)
 {
     struct iovec iov[WS_IOV_MAX];
@@ -249,9 +256,9 @@ static void on_drain(void *owner)
     if (has_output(s)) ws_server_mark(s);
 }
 
-/* More waits than may. What the kernel would have taken this turn does not count; then the newest state has to do; and
- * when that does not make a good part of the queue free, so that the next frame would bring us here again, the client
- * is better served by starting over from its cursor. */
+/* More waits than may. What the kernel would have taken this turn does not count; then the newest
+ * state has to do; and when that does not make a good part of the queue free, so that the next
+ * frame would bring us here again, the client is better served by starting over from its cursor. */
 static void relieve(struct ws_session *s)
 {
     uint32_t bound = (uint32_t) s->server->options.queue_bytes;
@@ -286,7 +293,7 @@ size_t ws_session_waiting(const struct ws_session *s)
     return s->queue.bytes + (s->state == WS_ENDED ? 0 : net_pending(s->conn));
 }
 
-/* --- closing --------------------------------------------------------------------------------------------- */
+/* --- closing ---------------------------------------------------------------------------------- */
 
 static void push_close(struct ws_session *s, struct str payload)
 {
@@ -344,7 +351,8 @@ void ws_session_fail(struct ws_session *s, int code)
     ws_server_mark(s);
 }
 
-/* The answer to a close is the same close. A peer that has said so reads no more events: they are dropped. */
+/* The answer to a close is the same close. A peer that has said so reads no more events: they are
+ * dropped. */
 void ws_session_peer_closed(struct ws_session *s, int code, struct str payload)
 {
     s->peer_code = (uint16_t) code;

@@ -1,6 +1,7 @@
-/* Whatever bytes a client sends: nothing breaks, and it does not matter how TCP cuts them. The input is fed to two
- * sessions, once whole and once in pieces whose sizes come from its first byte; both must get the same messages, send
- * the same close and end with the same code. net.c is played by the few functions below, so no sockets are involved. */
+/* Whatever bytes a client sends: nothing breaks, and it does not matter how TCP cuts them. The
+ * input is fed to two sessions, once whole and once in pieces whose sizes come from its first
+ * byte; both must get the same messages, send the same close and end with the same code. net.c is
+ * played by the few functions below, so no sockets are involved. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +13,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* --- the connection --------------------------------------------------------------------------------- */
+/* --- the connection --------------------------------------------------------------------------- */
 
 struct net_conn {
     const struct net_handler *handler;
@@ -50,7 +51,7 @@ void net_close_after_write(struct net_conn *c)
     c->closing = true;
 }
 
-/* --- the session --------------------------------------------------------------------------------------- */
+/* --- the session ------------------------------------------------------------------------------ */
 
 static struct run {
     struct buf texts;
@@ -85,7 +86,7 @@ static struct str last_close(const struct buf *out)
         n = 2 + head[1];
         must(at + n <= out->n);
         if (head[0] == 0x88) {
-            must(close.p == NULL);              /* one at most, and nothing behind it */
+            must(close.p == NULL); /* one at most, and nothing behind it */
             close = (struct str){ (const char *) head, n };
             must(at + n == out->n);
         }
@@ -105,7 +106,7 @@ static void feed(uv_loop_t *loop, struct ws_server *server, struct run *run, str
     uv_run(loop, UV_RUN_NOWAIT);
     while (bytes.n > 0 && !run->conn.closing) {
         size_t n = piece && piece < bytes.n ? piece : bytes.n;
-        uint8_t *copy = mem_alloc(n);           /* of its own, so that ASan sees a read beyond it */
+        uint8_t *copy = mem_alloc(n); /* of its own, so that ASan sees a read beyond it */
         memcpy(copy, bytes.p, n);
         run->conn.handler->on_data(run->conn.owner, copy, n);
         mem_free(copy);
@@ -126,9 +127,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!server) {
         must(uv_loop_init(&loop) == 0);
         turn_init(&turn, &loop);
-        server = ws_server_new(&(struct ws_options){
-            .loop = &loop, .turn = &turn, .wheel = wheel_new(&loop), .ping_interval_ms = 25000, .pong_timeout_ms = 20000,
-            .message_max = 4096, .queue_bytes = 65536, .slow_code = 4408 });
+        server = ws_server_new(&(struct ws_options){ .loop = &loop,
+                                                     .turn = &turn,
+                                                     .wheel = wheel_new(&loop),
+                                                     .ping_interval_ms = 25000,
+                                                     .pong_timeout_ms = 20000,
+                                                     .message_max = 4096,
+                                                     .queue_bytes = 65536,
+                                                     .slow_code = 4408 });
     }
     if (size < 1) return 0;
     struct str bytes = { (const char *) data + 1, size - 1 };

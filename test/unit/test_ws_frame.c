@@ -38,7 +38,10 @@ END_TEST
 
 START_TEST(the_opcode_stands_in_the_first_byte)
 {
-    static const struct { enum ws_opcode opcode; uint8_t first; } cases[] = {
+    static const struct {
+        enum ws_opcode opcode;
+        uint8_t first;
+    } cases[] = {
         { WS_TEXT, 0x81 }, { WS_BINARY, 0x82 }, { WS_CLOSE, 0x88 }, { WS_PING, 0x89 }, { WS_PONG, 0x8a },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -54,7 +57,7 @@ START_TEST(lives_until_the_last_reference_is_gone)
     struct ws_frame *f = ws_frame_new(WS_TEXT, STR("{}"));
     ck_assert_ptr_eq(ws_frame_ref(f), f);
     ws_frame_unref(f);
-    ck_assert(str_eq(ws_frame_payload(f), STR("{}")));   /* ASan would see it */
+    ck_assert(str_eq(ws_frame_payload(f), STR("{}"))); /* ASan would see it */
     ws_frame_unref(f);
 }
 END_TEST
@@ -63,41 +66,71 @@ END_TEST
 static const struct {
     const char *name;
     bool money;
-    struct { const char *payload, *digits; int64_t delta; } events[4];
+    struct {
+        const char *payload, *digits;
+        int64_t delta;
+    } events[4];
     const char *result;
-    const char *digits;      /* of the result */
+    const char *digits; /* of the result */
 } conflations[] = {
-    { "the sum replaces the newest's delta", false,
+    { "the sum replaces the newest's delta",
+      false,
       { { "{\"seq\":1,\"delta\":50,\"b\":50}", "50,", 50 }, { "{\"seq\":2,\"delta\":7,\"b\":57}", "7,", 7 } },
-      "{\"conflated\":2,\"seq\":2,\"delta\":57,\"b\":57}", "57," },
-    { "three count as three", false,
+      "{\"conflated\":2,\"seq\":2,\"delta\":57,\"b\":57}",
+      "57," },
+    { "three count as three",
+      false,
       { { "{\"delta\":1}", "1}", 1 }, { "{\"delta\":2}", "2}", 2 }, { "{\"delta\":3}", "3}", 3 } },
-      "{\"conflated\":3,\"delta\":6}", "6}" },
-    { "four, with the sign changing", false,
-      { { "{\"delta\":1}", "1}", 1 }, { "{\"delta\":-200}", "-200}", -200 }, { "{\"delta\":3}", "3}", 3 },
+      "{\"conflated\":3,\"delta\":6}",
+      "6}" },
+    { "four, with the sign changing",
+      false,
+      { { "{\"delta\":1}", "1}", 1 },
+        { "{\"delta\":-200}", "-200}", -200 },
+        { "{\"delta\":3}", "3}", 3 },
         { "{\"delta\":100}", "100}", 100 } },
-      "{\"conflated\":4,\"delta\":-96}", "-96}" },
-    { "without a delta the newest stands", false,
+      "{\"conflated\":4,\"delta\":-96}",
+      "-96}" },
+    { "without a delta the newest stands",
+      false,
       { { "{\"status\":\"PENDING\"}", NULL, 0 }, { "{\"status\":\"PAID\"}", NULL, 0 } },
-      "{\"conflated\":2,\"status\":\"PAID\"}", NULL },
-    { "money is printed from minor units", true,
+      "{\"conflated\":2,\"status\":\"PAID\"}",
+      NULL },
+    { "money is printed from minor units",
+      true,
       { { "{\"delta\":-5}", "-5}", -500 }, { "{\"delta\":8.2}", "8.2}", 820 } },
-      "{\"conflated\":2,\"delta\":3.2}", "3.2}" },
-    { "small money", true,
+      "{\"conflated\":2,\"delta\":3.2}",
+      "3.2}" },
+    { "small money",
+      true,
       { { "{\"delta\":-0.01}", "-0.01}", -1 }, { "{\"delta\":-0.04}", "-0.04}", -4 } },
-      "{\"conflated\":2,\"delta\":-0.05}", "-0.05}" },
-    { "money that sums to nothing", true,
-      { { "{\"delta\":-0.5}", "-0.5}", -50 }, { "{\"delta\":0.5}", "0.5}", 50 } }, "{\"conflated\":2,\"delta\":0}", "0}" },
-    { "two digits behind the point", true,
+      "{\"conflated\":2,\"delta\":-0.05}",
+      "-0.05}" },
+    { "money that sums to nothing",
+      true,
+      { { "{\"delta\":-0.5}", "-0.5}", -50 }, { "{\"delta\":0.5}", "0.5}", 50 } },
+      "{\"conflated\":2,\"delta\":0}",
+      "0}" },
+    { "two digits behind the point",
+      true,
       { { "{\"delta\":12}", "12}", 1200 }, { "{\"delta\":0.05}", "0.05}", 5 } },
-      "{\"conflated\":2,\"delta\":12.05}", "12.05}" },
-    { "the largest sum that fits", false,
+      "{\"conflated\":2,\"delta\":12.05}",
+      "12.05}" },
+    { "the largest sum that fits",
+      false,
       { { "{\"delta\":9223372036854775800}", "9223372036854775800}", INT64_MAX - 7 }, { "{\"delta\":7}", "7}", 7 } },
-      "{\"conflated\":2,\"delta\":9223372036854775807}", "9223372036854775807}" },
-    { "the smallest money", true,
+      "{\"conflated\":2,\"delta\":9223372036854775807}",
+      "9223372036854775807}" },
+    { "the smallest money",
+      true,
       { { "{\"delta\":0}", "0}", 0 }, { "{\"delta\":-92233720368547758.08}", "-92233720368547758.08}", INT64_MIN } },
-      "{\"conflated\":2,\"delta\":-92233720368547758.08}", "-92233720368547758.08}" },
-    { "an empty object", false, { { "{}", NULL, 0 }, { "{}", NULL, 0 }, { "{}", NULL, 0 } }, "{\"conflated\":3}", NULL },
+      "{\"conflated\":2,\"delta\":-92233720368547758.08}",
+      "-92233720368547758.08}" },
+    { "an empty object",
+      false,
+      { { "{}", NULL, 0 }, { "{}", NULL, 0 }, { "{}", NULL, 0 } },
+      "{\"conflated\":3}",
+      NULL },
 };
 
 static struct ws_frame *event(const char *payload, const char *digits, int64_t delta, bool money)

@@ -1,4 +1,5 @@
-/* Topics and their subscribers: who gets what, and what happens when subscribers go while somebody looks at them. */
+/* Topics and their subscribers: who gets what, and what happens when subscribers go while somebody
+ * looks at them. */
 #include "test/unit/ws_rig.h"
 
 enum { PEERS = 4, POINTS = 1, PAYMENTS = 2 };
@@ -82,7 +83,7 @@ END_TEST
 
 START_TEST(a_topic_lives_as_long_as_its_subscribers)
 {
-    ws_hub_subscribe(&hub, sub(0, 0), sessions[0], 0, POINTS);      /* key 0 is a key like any other */
+    ws_hub_subscribe(&hub, sub(0, 0), sessions[0], 0, POINTS); /* key 0 is a key like any other */
     ws_hub_subscribe(&hub, sub(1, 0), sessions[1], 0, POINTS);
     ws_hub_unsubscribe(&hub, sub(0, 0));
     ws_hub_unsubscribe(&hub, sub(0, 0));

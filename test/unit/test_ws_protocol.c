@@ -1,25 +1,31 @@
-/* What a client may send and what it gets for it, over real sockets: every case is fed in one piece and byte by byte,
- * and must come out the same. */
+/* What a client may send and what it gets for it, over real sockets: every case is fed in one
+ * piece and byte by byte, and must come out the same. */
 #include "test/unit/ws_rig.h"
 
-#define BYTES(literal) { literal, sizeof(literal) - 1 }
-#define F(opcode, literal) { .first = opcode, .payload = BYTES(literal) }
+#define BYTES(literal)               \
+    {                                \
+        literal, sizeof(literal) - 1 \
+    }
+#define F(opcode, literal)                         \
+    {                                              \
+        .first = opcode, .payload = BYTES(literal) \
+    }
 #define CLOSE_1002 BYTES("\x88\x02\x03\xea")
 
 struct part {
-    uint8_t first;          /* the frame's first byte; 0x00 is a continuation, too */
+    uint8_t first; /* the frame's first byte; 0x00 is a continuation, too */
     struct str payload;
-    bool raw;               /* payload is sent as it is */
-    size_t fill;            /* the payload is this many 'a' */
+    bool raw;    /* payload is sent as it is */
+    size_t fill; /* the payload is this many 'a' */
 };
 
 static const struct {
     const char *name;
     struct part parts[6];
     int n;
-    const char *texts;      /* '#' stands for a filled text */
+    const char *texts; /* '#' stands for a filled text */
     struct str reply;
-    int code;               /* 0: the connection stays open */
+    int code; /* 0: the connection stays open */
 } cases[] = {
     { "a text", { F(0x81, "hi") }, 1, "hi|", BYTES(""), 0 },
     { "an empty text", { F(0x81, "") }, 1, "|", BYTES(""), 0 },
@@ -27,26 +33,51 @@ static const struct {
     { "fragments", { F(0x01, "a"), F(0x00, "b"), F(0x80, "c") }, 3, "abc|", BYTES(""), 0 },
     { "empty fragments", { F(0x01, ""), F(0x00, ""), F(0x80, "") }, 3, "|", BYTES(""), 0 },
     { "fragments, then a text", { F(0x01, "a"), F(0x80, "b"), F(0x81, "c") }, 3, "ab|c|", BYTES(""), 0 },
-    { "a ping between fragments", { F(0x01, "a"), F(0x89, "p"), F(0x80, "b") }, 3, "ab|",
-      BYTES("\x8a\x01p"), 0 },
+    { "a ping between fragments", { F(0x01, "a"), F(0x89, "p"), F(0x80, "b") }, 3, "ab|", BYTES("\x8a\x01p"), 0 },
     { "a pong nobody asked for", { F(0x8a, "x"), F(0x81, "a") }, 2, "a|", BYTES(""), 0 },
     { "a ping without payload", { F(0x89, "") }, 1, "", BYTES("\x8a\x00"), 0 },
     { "the largest message", { { .first = 0x81, .fill = 65536 } }, 1, "#65536|", BYTES(""), 0 },
-    { "the largest message in fragments", { { .first = 0x01, .fill = 65535 }, F(0x80, "a") }, 2, "#65536|", BYTES(""), 0 },
+    { "the largest message in fragments",
+      { { .first = 0x01, .fill = 65535 }, F(0x80, "a") },
+      2,
+      "#65536|",
+      BYTES(""),
+      0 },
     { "125 bytes", { { .first = 0x81, .fill = 125 } }, 1, "#125|", BYTES(""), 0 },
     { "126 bytes", { { .first = 0x81, .fill = 126 } }, 1, "#126|", BYTES(""), 0 },
     { "a character cut by fragments", { F(0x01, "\xe2\x82"), F(0x80, "\xac") }, 2, "\xe2\x82\xac|", BYTES(""), 0 },
 
     { "one byte too many", { { .first = 0x81, .fill = 65537 } }, 1, "", BYTES("\x88\x02\x03\xf1"), 1006 },
-    { "one byte too many in fragments", { { .first = 0x01, .fill = 65535 }, F(0x80, "aa") }, 2, "",
-      BYTES("\x88\x02\x03\xf1"), 1006 },
-    { "a terabyte announced", { { .payload = BYTES("\x81\xff\0\0\1\0\0\0\0\0mmmmx"), .raw = true } }, 1, "",
-      BYTES("\x88\x02\x03\xf1"), 1006 },
-    { "a length with its highest bit", { { .payload = BYTES("\x81\xff\x80\0\0\0\0\0\0\0"), .raw = true } }, 1, "",
-      CLOSE_1002, 1006 },
-    { "a length that is not the shortest", { { .payload = BYTES("\x81\xfe\0\1"), .raw = true } }, 1, "", CLOSE_1002, 1006 },
-    { "a longer length that is not the shortest", { { .payload = BYTES("\x81\xff\0\0\0\0\0\0\xff\xff"), .raw = true } }, 1, "",
-      CLOSE_1002, 1006 },
+    { "one byte too many in fragments",
+      { { .first = 0x01, .fill = 65535 }, F(0x80, "aa") },
+      2,
+      "",
+      BYTES("\x88\x02\x03\xf1"),
+      1006 },
+    { "a terabyte announced",
+      { { .payload = BYTES("\x81\xff\0\0\1\0\0\0\0\0mmmmx"), .raw = true } },
+      1,
+      "",
+      BYTES("\x88\x02\x03\xf1"),
+      1006 },
+    { "a length with its highest bit",
+      { { .payload = BYTES("\x81\xff\x80\0\0\0\0\0\0\0"), .raw = true } },
+      1,
+      "",
+      CLOSE_1002,
+      1006 },
+    { "a length that is not the shortest",
+      { { .payload = BYTES("\x81\xfe\0\1"), .raw = true } },
+      1,
+      "",
+      CLOSE_1002,
+      1006 },
+    { "a longer length that is not the shortest",
+      { { .payload = BYTES("\x81\xff\0\0\0\0\0\0\xff\xff"), .raw = true } },
+      1,
+      "",
+      CLOSE_1002,
+      1006 },
     { "a frame without a mask", { { .payload = BYTES("\x81\x02hi"), .raw = true } }, 1, "", CLOSE_1002, 1006 },
     { "an empty frame without a mask", { { .payload = BYTES("\x81\x00"), .raw = true } }, 1, "", CLOSE_1002, 1006 },
     { "a close without a mask", { { .payload = BYTES("\x88\x02\x03\xe8"), .raw = true } }, 1, "", CLOSE_1002, 1006 },
@@ -59,37 +90,53 @@ static const struct {
     { "a fragmented ping", { F(0x09, "a") }, 1, "", CLOSE_1002, 1006 },
     { "a ping of 126 bytes", { { .first = 0x89, .fill = 126 } }, 1, "", CLOSE_1002, 1006 },
     { "a continuation of nothing", { F(0x80, "a") }, 1, "", CLOSE_1002, 1006 },
-    { "a continuation after the last", { F(0x01, "a"), F(0x80, "b"), F(0x80, "c") }, 3, "ab|",
-      CLOSE_1002, 1006 },
+    { "a continuation after the last", { F(0x01, "a"), F(0x80, "b"), F(0x80, "c") }, 3, "ab|", CLOSE_1002, 1006 },
     { "a text inside a text", { F(0x01, "a"), F(0x81, "b") }, 2, "", CLOSE_1002, 1006 },
-    { "a text, then rubbish", { F(0x81, "a"), F(0x83, "b"), F(0x81, "c") }, 3, "a|",
-      CLOSE_1002, 1006 },
+    { "a text, then rubbish", { F(0x81, "a"), F(0x83, "b"), F(0x81, "c") }, 3, "a|", CLOSE_1002, 1006 },
     { "binary", { F(0x82, "a") }, 1, "", BYTES("\x88\x02\x03\xeb"), 1006 },
     { "empty binary", { F(0x82, "") }, 1, "", BYTES("\x88\x02\x03\xeb"), 1006 },
     { "not UTF-8", { F(0x81, "a\xff") }, 1, "", BYTES("\x88\x02\x03\xef"), 1006 },
     { "an overlong form", { F(0x81, "\xc0\xaf") }, 1, "", BYTES("\x88\x02\x03\xef"), 1006 },
     { "a surrogate", { F(0x81, "\xed\xa0\x80") }, 1, "", BYTES("\x88\x02\x03\xef"), 1006 },
     { "half a character", { F(0x81, "\xe2\x82") }, 1, "", BYTES("\x88\x02\x03\xef"), 1006 },
-    { "not UTF-8 in the second fragment", { F(0x01, "a"), F(0x80, "\x80") }, 2, "",
-      BYTES("\x88\x02\x03\xef"), 1006 },
+    { "not UTF-8 in the second fragment", { F(0x01, "a"), F(0x80, "\x80") }, 2, "", BYTES("\x88\x02\x03\xef"), 1006 },
 
     { "a close", { F(0x88, "\x03\xe8") }, 1, "", BYTES("\x88\x02\x03\xe8"), 1000 },
     { "a close without a code", { F(0x88, "") }, 1, "", BYTES("\x88\x00"), 1005 },
-    { "a close with a reason", { F(0x88, "\x0f\xa0 bye \xe2\x82\xac") }, 1, "",
-      BYTES("\x88\x0a\x0f\xa0 bye \xe2\x82\xac"), 4000 },
+    { "a close with a reason",
+      { F(0x88, "\x0f\xa0 bye \xe2\x82\xac") },
+      1,
+      "",
+      BYTES("\x88\x0a\x0f\xa0 bye \xe2\x82\xac"),
+      4000 },
     { "a close of one byte", { F(0x88, "\x03") }, 1, "", CLOSE_1002, 1006 },
     { "a close with 999", { F(0x88, "\x03\xe7") }, 1, "", CLOSE_1002, 1006 },
     { "a close with 1005", { F(0x88, "\x03\xed") }, 1, "", CLOSE_1002, 1006 },
     { "a close with 1006", { F(0x88, "\x03\xee") }, 1, "", CLOSE_1002, 1006 },
     { "a close with 2999", { F(0x88, "\x0b\xb7") }, 1, "", CLOSE_1002, 1006 },
     { "a close with 5000", { F(0x88, "\x13\x88") }, 1, "", CLOSE_1002, 1006 },
-    { "a close whose reason is not UTF-8", { F(0x88, "\x03\xe8""abcd\xff") }, 1, "", BYTES("\x88\x02\x03\xef"), 1006 },
-    { "a close whose reason ends in half a character", { F(0x88, "\x03\xe8""ab\xe2\x82") }, 1, "",
-      BYTES("\x88\x02\x03\xef"), 1006 },
+    { "a close whose reason is not UTF-8",
+      { F(0x88, "\x03\xe8"
+                "abcd\xff") },
+      1,
+      "",
+      BYTES("\x88\x02\x03\xef"),
+      1006 },
+    { "a close whose reason ends in half a character",
+      { F(0x88, "\x03\xe8"
+                "ab\xe2\x82") },
+      1,
+      "",
+      BYTES("\x88\x02\x03\xef"),
+      1006 },
     { "a close between fragments", { F(0x01, "a"), F(0x88, "\x03\xe9") }, 2, "", BYTES("\x88\x02\x03\xe9"), 1001 },
     { "a text after the close", { F(0x88, "\x03\xe8"), F(0x81, "a") }, 2, "", BYTES("\x88\x02\x03\xe8"), 1000 },
-    { "a ping after a ping after a text", { F(0x81, "a"), F(0x89, "1"), F(0x88, "\x03\xe8") }, 3, "a|",
-      BYTES("\x88\x02\x03\xe8"), 1000 },
+    { "a text, a ping and a close",
+      { F(0x81, "a"), F(0x89, "1"), F(0x88, "\x03\xe8") },
+      3,
+      "a|",
+      BYTES("\x88\x02\x03\xe8"),
+      1000 },
 };
 
 static void put_part(struct buf *out, const struct part *part)
@@ -150,7 +197,7 @@ START_TEST(answers)
     uint64_t end = clock_mono_ms() + 3000;
     while (!all_came(&p, expected.n, cases[i].reply.n, cases[i].code) && clock_mono_ms() < end) {
         rig_turn();
-        if (peer_eof(&p) && p.fd >= 0) {       /* the server said all: so do we */
+        if (peer_eof(&p) && p.fd >= 0) { /* the server said all: so do we */
             close(p.fd);
             p.fd = -1;
         }
@@ -159,7 +206,9 @@ START_TEST(answers)
                   rig.texts.n > 99 ? 99 : STR_FMT(buf_view(&rig.texts)));
     /* A pong that the close overtook in one piece has left before it in many. */
     struct str reply = buf_view(&p.in);
-    if (!whole && str_starts(reply, STR("\x8a\x01""1"))) reply = (struct str){ reply.p + 3, reply.n - 3 };
+    if (!whole && str_starts(reply, STR("\x8a\x01"
+                                        "1")))
+        reply = (struct str){ reply.p + 3, reply.n - 3 };
     ck_assert_msg(str_eq(reply, cases[i].reply), "%s: reply of %zu bytes %02x %02x %02x %02x", cases[i].name, reply.n,
                   reply.n > 0 ? (uint8_t) reply.p[0] : 0, reply.n > 1 ? (uint8_t) reply.p[1] : 0,
                   reply.n > 2 ? (uint8_t) reply.p[2] : 0, reply.n > 3 ? (uint8_t) reply.p[3] : 0);
@@ -177,13 +226,16 @@ START_TEST(the_head_is_exact)
     struct buf out;
     buf_init(&out, 1024);
     ck_assert_int_eq(ws_accept_head(STR("dGhlIHNhbXBsZSBub25jZQ=="), STR_NONE, STR_NONE, &out), OK);
-    ck_assert_bytes(buf_view(&out), STR("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                                        "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"));
+    ck_assert_bytes(buf_view(&out),
+                    STR("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                        "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"));
     buf_clear(&out);
-    ck_assert_int_eq(ws_accept_head(STR("dGhlIHNhbXBsZSBub25jZQ=="), STR("tally.v1"), STR("X-Request-Id: 7\r\n"), &out), OK);
-    ck_assert_bytes(buf_view(&out), STR("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                                        "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"
-                                        "Sec-WebSocket-Protocol: tally.v1\r\nX-Request-Id: 7\r\n\r\n"));
+    ck_assert_int_eq(ws_accept_head(STR("dGhlIHNhbXBsZSBub25jZQ=="), STR("tally.v1"), STR("X-Request-Id: 7\r\n"), &out),
+                     OK);
+    ck_assert_bytes(buf_view(&out),
+                    STR("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                        "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"
+                        "Sec-WebSocket-Protocol: tally.v1\r\nX-Request-Id: 7\r\n\r\n"));
     buf_fini(&out);
 }
 END_TEST
@@ -191,13 +243,21 @@ END_TEST
 START_TEST(refuses_keys)
 {
     static const char *const keys[] = {
-        "", "dGhlIHNhbXBsZSBub25jZQ=", "dGhlIHNhbXBsZSBub25jZQ", "dGhlIHNhbXBsZSBub25jZQ===", "dGhlIHNhbXBsZSBub25jZ?==",
-        "dGhlIHNhbXBsZSBub25jZWE=", "dGhlIHNhbXBsZSBub25jZWFi", " GhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25j\r\n==",
+        "",
+        "dGhlIHNhbXBsZSBub25jZQ=",
+        "dGhlIHNhbXBsZSBub25jZQ",
+        "dGhlIHNhbXBsZSBub25jZQ===",
+        "dGhlIHNhbXBsZSBub25jZ?==",
+        "dGhlIHNhbXBsZSBub25jZWE=",
+        "dGhlIHNhbXBsZSBub25jZWFi",
+        " GhlIHNhbXBsZSBub25jZQ==",
+        "dGhlIHNhbXBsZSBub25j\r\n==",
     };
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         struct buf out;
         buf_init(&out, 1024);
-        ck_assert_msg(ws_accept_head(str_from(keys[i]), STR_NONE, STR_NONE, &out) == ERR_INVALID, "accepted %s", keys[i]);
+        ck_assert_msg(ws_accept_head(str_from(keys[i]), STR_NONE, STR_NONE, &out) == ERR_INVALID, "accepted %s",
+                      keys[i]);
         ck_assert_uint_eq(out.n, 0);
         buf_fini(&out);
     }

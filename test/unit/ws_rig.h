@@ -1,5 +1,6 @@
-/* What the WebSocket tests stand on: a loop, a listener on a free port whose connections become sessions at once, and
- * clients that are plain sockets. rig_until runs the loop until a condition holds, and fails the test when it does not. */
+/* What the WebSocket tests stand on: a loop, a listener on a free port whose connections become
+ * sessions at once, and clients that are plain sockets. rig_until runs the loop until a condition
+ * holds, and fails the test when it does not. */
 #pragma once
 
 #include <check.h>
@@ -28,9 +29,9 @@ static struct {
     struct ws_options options;
     struct ws_handler handler;
     struct str rest;
-    struct ws_session *last;          /* opened last */
-    struct buf texts;                 /* what on_text got, each followed by '|' */
-    int closed, close_code;           /* how many on_close came, and the last one's code */
+    struct ws_session *last; /* opened last */
+    struct buf texts;        /* what on_text got, each followed by '|' */
+    int closed, close_code;  /* how many on_close came, and the last one's code */
 } rig;
 
 #define RIG_HEAD "HTTP/1.1 101 Switching Protocols\r\n\r\n"
@@ -90,14 +91,14 @@ static inline void rig_turn(void)
 enum { RIG_PATIENCE_MS = 20000 };
 
 /* Looks at the condition once a round; it may take something. */
-#define rig_until(condition)                                                                            \
-    do {                                                                                                \
-        uint64_t rig_end = clock_mono_ms() + RIG_PATIENCE_MS;                                           \
-        for (int rig_idle = 0; !(condition); rig_idle++) {                                              \
-            rig_turn();                                                                                 \
-            if (rig_idle > 4) poll(NULL, 0, 1);                                                         \
-            ck_assert_msg(clock_mono_ms() < rig_end, "waited in vain for: %s", #condition);             \
-        }                                                                                               \
+#define rig_until(condition)                                                                \
+    do {                                                                                    \
+        uint64_t rig_end = clock_mono_ms() + RIG_PATIENCE_MS;                               \
+        for (int rig_idle = 0; !(condition); rig_idle++) {                                  \
+            rig_turn();                                                                     \
+            if (rig_idle > 4) poll(NULL, 0, 1);                                             \
+            ck_assert_msg(clock_mono_ms() < rig_end, "waited in vain for: %s", #condition); \
+        }                                                                                   \
     } while (0)
 
 static inline void rig_stop(void)
@@ -113,7 +114,7 @@ static inline void rig_stop(void)
     buf_fini(&rig.texts);
 }
 
-/* --- clients -------------------------------------------------------------------------------------- */
+/* --- clients ---------------------------------------------------------------------------------- */
 
 struct peer {
     int fd;
@@ -129,7 +130,8 @@ static inline struct peer peer_new(bool small_window)
     int one = 1, bytes = 4096;
     if (small_window) setsockopt(p.fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
     setsockopt(p.fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons((uint16_t) net_listener_port(rig.listener)),
+    struct sockaddr_in to = { .sin_family = AF_INET,
+                              .sin_port = htons((uint16_t) net_listener_port(rig.listener)),
                               .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     ck_assert_int_eq(connect(p.fd, (struct sockaddr *) &to, sizeof to), 0);
     fcntl(p.fd, F_SETFL, O_NONBLOCK);
@@ -168,7 +170,7 @@ static inline void peer_send(struct peer *p, struct str bytes)
 {
     while (bytes.n > 0) {
         ssize_t n = send(p->fd, bytes.p, bytes.n, MSG_NOSIGNAL);
-        if (n < 0 && errno != EAGAIN) return;     /* the server may have had enough */
+        if (n < 0 && errno != EAGAIN) return; /* the server may have had enough */
         if (n > 0) bytes = (struct str){ bytes.p + n, bytes.n - (size_t) n };
         if (bytes.n > 0) rig_turn();
     }
@@ -207,6 +209,19 @@ static inline void peer_send_frame(struct peer *p, uint8_t first, struct str pay
     buf_fini(&b);
 }
 
+/* How many writes of the server have arrived: on the loopback, a write of some bytes is a segment.
+ * libuv brings the C library's short tcp_info along, so tcpi_data_segs_in is taken from where the
+ * kernel puts it. */
+static inline int peer_segments(const struct peer *p)
+{
+    enum { DATA_SEGS_IN = 38 };
+    uint32_t info[64] = { 0 };
+    socklen_t n = sizeof info;
+    ck_assert_int_eq(getsockopt(p->fd, IPPROTO_TCP, TCP_INFO, info, &n), 0);
+    ck_assert_uint_gt(n, DATA_SEGS_IN * sizeof *info);
+    return (int) info[DATA_SEGS_IN];
+}
+
 /* Takes the next whole frame of the server off what was read; false when there is none yet. */
 static inline bool peer_next(struct peer *p, uint8_t *first, struct buf *payload)
 {
@@ -228,9 +243,37 @@ static inline bool peer_next(struct peer *p, uint8_t *first, struct buf *payload
     return true;
 }
 
-#define ck_assert_bytes(got, expected)                                                                  \
-    do {                                                                                                \
-        struct str ck_a = (got), ck_b = (expected);                                                     \
-        ck_assert_msg(str_eq(ck_a, ck_b), "got %zu bytes \"%.*s\", not %zu bytes \"%.*s\"", ck_a.n,     \
-                      STR_FMT(ck_a), ck_b.n, STR_FMT(ck_b));                                            \
+/* An event as JSON, of about that many bytes; key 0 is not conflated. */
+static inline struct ws_frame *event(uint64_t key, int64_t delta, size_t fill)
+{
+    char *text = malloc(fill + 64);
+    int n = snprintf(text, 64, "{\"key\":%d,\"delta\":%d,\"fill\":\"", (int) key, (int) delta);
+    memset(text + n, 'x', fill);
+    memcpy(text + n + (int) fill, "\"}", 2);
+    struct ws_frame *f = ws_frame_new(WS_TEXT, (struct str){ text, (size_t) n + fill + 2 });
+    const char *digits = strstr(text, "delta\":") + 7;
+    f->key = key;
+    f->delta = delta;
+    f->delta_at = (uint32_t) (digits - text);
+    f->delta_size = (uint32_t) strcspn(digits, ",");
+    free(text);
+    return f;
+}
+
+/* Fills the kernel's buffers until something waits in the session. */
+static inline void stuff(struct ws_session *s)
+{
+    struct ws_frame *f = event(0, 0, 4000);
+    while (ws_session_waiting(s) < 8192) {
+        ws_session_send(s, f);
+        rig_turn();
+    }
+    ws_frame_unref(f);
+}
+
+#define ck_assert_bytes(got, expected)                                                                             \
+    do {                                                                                                           \
+        struct str ck_a = (got), ck_b = (expected);                                                                \
+        ck_assert_msg(str_eq(ck_a, ck_b), "got %zu bytes \"%.*s\", not %zu bytes \"%.*s\"", ck_a.n, STR_FMT(ck_a), \
+                      ck_b.n, STR_FMT(ck_b));                                                                      \
     } while (0)

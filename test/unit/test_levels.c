@@ -1,5 +1,6 @@
 /* Levels as tables: what may be read, which level a lifetime has, and when a step crosses one. */
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "domain/points/levels.h"

@@ -12,5 +12,6 @@ enum err db_migrate(struct db_blocking *db, const struct sql *const *migrations,
 int64_t db_migrations_version(const struct sql *const *migrations);
 
 /* What the server needs of PostgreSQL: version >= 14, wal_level=logical, a free slot and sender, the REPLICATION
- * attribute, not read-only, schema version. Each thing missing is one line with its mend in `out`; returns how many are missing. */
+ * attribute, not read-only, schema version. Each thing missing is one line with its mend in `out`; returns how many
+ * are missing. */
 int db_check(struct db_blocking *db, const struct sql *const *migrations, struct buf *out);

@@ -1,5 +1,7 @@
 /* How sessions end: by either side, at every moment, in the middle of anybody's callback, and all
  * together. */
+#include <sys/resource.h>
+
 #include "test/unit/ws_rig.h"
 
 #define CHECK_TEXT(p, text)                             \
@@ -270,6 +272,35 @@ START_TEST(drains_by_force_when_time_is_up)
 }
 END_TEST
 
+/* Twenty thousand goodbyes at once would hold the loop: five hundred a turn. */
+START_TEST(drains_in_slices)
+{
+    enum { N = 600, SLICE = 500 };
+    struct rlimit files;
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &files), 0);
+    files.rlim_cur = files.rlim_max;
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &files), 0);
+    drained = 0;
+    rig_start((struct ws_options){ .close_timeout_ms = 100 });
+    static struct peer peers[N];
+    for (int i = 0; i < N; i++) peers[i] = peer_open(false);
+    ws_server_drain(rig.server, 10000, on_drained, NULL);
+    int told = 0, before = 0, most = 0;
+    while (told < N) {
+        rig_turn();
+        told = rig.closed;
+        for (struct ws_session *s = NULL; (s = ws_server_next(rig.server, s));) told += ws_session_is_closing(s);
+        if (told - before > most) most = told - before;
+        before = told;
+    }
+    ck_assert_int_eq(most, SLICE);
+    rig_until(drained == 1);
+    ck_assert_int_eq(rig.closed, N);
+    for (int i = 0; i < N; i++) peer_free(&peers[i]);
+    rig_stop();
+}
+END_TEST
+
 START_TEST(drains_nobody_later)
 {
     drained = 0;
@@ -297,6 +328,7 @@ int main(void)
     tcase_add_test(tcase, visiting_all_may_close_the_visited);
     tcase_add_test(tcase, drains_with_1001);
     tcase_add_test(tcase, drains_by_force_when_time_is_up);
+    tcase_add_test(tcase, drains_in_slices);
     tcase_add_test(tcase, drains_nobody_later);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -308,6 +308,6 @@ void batch_write(struct batch *b, struct columns *columns)
 {
     write_moves(b, columns);
     write_transfers(b, columns);
+    write_event(b, columns);      /* before what is attached: a level-up is told after the points that caused it */
     write_attached(b, columns);
-    write_event(b, columns);
 }

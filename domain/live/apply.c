@@ -115,7 +115,9 @@ static void take_account(struct message *message)
         .updated_us = number(m, STR("updated")),
     };
     const struct account *known = book_account(&l->app->book, a.id);
-    a.pushed = known ? known->pushed : a.version;
+    /* Of an account that is news to us the stream will bring everything from its beginning, though a statement of ours may have met it
+     * later in its life. */
+    a.pushed = known ? known->pushed : 0;
     message->account = book_put_account(&l->app->book, &a, text(m, STR("code")));
 }
 

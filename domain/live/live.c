@@ -66,8 +66,9 @@ void live_caught_up(struct live *l)
     }
     buf_fini(&waiting);
     if (l->state != LIVE_LIVE) return;
-    l->loaded = true;
     auth_key_changed(l->app->auth);
+    if (l->loaded) push_reloaded(l->app->push);
+    l->loaded = true;
     alerts_loaded(l->app->alerts);
     log_info("live", "live", "accounts=%zu users=%zu", l->app->book.accounts.count, l->app->book.people.count);
 }

@@ -58,7 +58,8 @@ static void take_account(struct live *l, const struct db_result *r, int row)
         .updated_us = db_cell_i64(r, row, 11),
     };
     const struct account *known = book_account(&l->app->book, a.id);
-    a.pushed = known ? known->pushed : a.version;
+    /* Opened while there was no stream: all of its events are missed ones. */
+    a.pushed = known ? known->pushed : l->loaded ? 0 : a.version;
     struct account *kept = book_put_account(&l->app->book, &a, db_cell(r, row, 3));
     l->last_id = a.id;
     if (kept->pushed >= a.version) return;

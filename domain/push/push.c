@@ -97,6 +97,16 @@ void push_recheck_user(struct push *p, int64_t user)
     close_user(p, user, true, CLOSE_TOKEN, STR("Token revoked"));
 }
 
+void push_reloaded(struct push *p)
+{
+    struct ws_session *s = NULL;
+    while ((s = ws_server_next(p->app->ws, s))) {
+        const struct listener *l = listener_of(s);
+        if (l->who.user && !auth_still_good(p->app->auth, &l->who)) ws_session_close(s, CLOSE_TOKEN, STR("Token revoked"));
+        else if (l->who.key || !list_empty(&l->extra)) ws_session_close(s, CLOSE_TRY_LATER, STR("Events were missed"));
+    }
+}
+
 void push_recheck_key(struct push *p, int64_t key)
 {
     struct ws_session *s = NULL;

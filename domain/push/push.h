@@ -20,5 +20,8 @@ bool push_wants_user(const struct push *p, int64_t user);
 void push_restart_user(struct push *p, int64_t user);
 /* A token was revoked, a user disabled or his password changed: sockets that stand on it close with 4401. */
 void push_recheck_user(struct push *p, int64_t user);
+/* There was no stream for a while, and now all that was missed has been pushed. Revocations may have been missed, too, and events of
+ * shared topics are for ever: sockets whose token is void close with 4401, those with a key or a shared topic with 1013. */
+void push_reloaded(struct push *p);
 /* A Basic key was changed or revoked: its sockets close with 4401. */
 void push_recheck_key(struct push *p, int64_t key);

@@ -1,5 +1,6 @@
 /* GET /ws: the upgrade, and who comes with it. A token may come as Authorization header, as cookie (then the page must be ours or
  * allowed by name) or as a WebSocket subprotocol, since browsers cannot set headers; never in the URL, which ends up in logs. */
+#include "domain/live/live.h"
 #include "domain/push/push_private.h"
 #include "ws/session.h"
 
@@ -101,6 +102,10 @@ static void door(struct http_request *req)
     if (!upgrade_asked(req)) return;
     if (app_of(req)->stopping) {
         reply_err(req, ERR_CLOSED);
+        return;
+    }
+    if (!live_was_loaded(app_of(req)->live)) {   /* there is no now yet that a cursor could stand for */
+        reply_err(req, ERR_UNAVAILABLE);
         return;
     }
     struct knock *k = arena_new(&req->arena, struct knock);

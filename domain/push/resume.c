@@ -2,15 +2,23 @@
  * beginning has been sent, the numbers are compared again, and only when nothing is missing any more the socket is subscribed and
  * greeted, in one step. Nothing live can thus overtake what was missed, and nothing falls between.
  *
- *     cursor ahead of us (another process was faster) ──> deferred, looked at again every 100 ms
- *     for each stream: behind? read the next part, send it ──> next stream … none behind ──> subscribe, hello */
+ *     cursor ahead of us (another process was faster) ──> deferred, looked at again every 100 ms; after 3 s the tables tell
+ *                                                         whether we are behind (try later) or the cursor is of another world (resync)
+ *     for each stream: behind? read the next part, send it ──> next stream … none behind ──> subscribe, hello
+ *                              └── the client reads slowly: deferred until it has taken what waits */
 #include "core/log.h"
 #include "core/mem.h"
 #include "domain/live/live.h"
 #include "domain/push/push_private.h"
 #include "domain/replay/replay.h"
 
-enum { POLL_MS = 100, DEFERRALS_MAX = 30, READS_MAX = 2000 };
+enum {
+    POLL_MS = 100,
+    DEFERRALS_MAX = 30,
+    PART_EVENTS = 100,             /* read at once */
+    WAITING_BYTES_MAX = 96 << 10,  /* with more than this unsent nothing further is read */
+    READS_MAX = 4000,
+};
 
 struct resume {
     struct list link;             /* in push.deferred, or in no list */
@@ -19,11 +27,14 @@ struct resume {
     struct cursor cursor;         /* what the client has by now */
     struct replay replay;
     bool reading;
+    bool caught_up;               /* this process has seen all that the cursor had at the beginning */
+    bool probing, found;          /* asking the tables for the event that the cursor is ahead of us by */
     int deferrals, reads;
     int64_t sent;
 };
 
 static void go_on(struct resume *r);
+static void on_probed(struct resume *r);
 
 static void drop(struct resume *r)
 {
@@ -38,17 +49,39 @@ void resume_cancel(struct listener *l)
     if (l->resume) drop(l->resume);
 }
 
+static void give_up(struct resume *r)
+{
+    struct listener *l = r->listener;
+    drop(r);
+    ws_session_close(l->session, CLOSE_TRY_LATER, STR("Try again later"));
+}
+
+/* Looked at again at the next poll. */
+static void defer(struct resume *r)
+{
+    if (!list_empty(&r->link)) return;
+    list_append(&r->push->deferred, &r->link);
+    if (!wheel_is_set(&r->push->poll)) wheel_set(r->push->app->wheel, &r->push->poll, POLL_MS);
+}
+
 static void send_frame(struct resume *r, unsigned mask, struct ws_frame *frame)
 {
-    if (frame && (r->listener->own_mask & mask)) ws_session_send(r->listener->session, frame);
-    if (frame) ws_frame_unref(frame);
-    r->sent++;
+    if (!frame) return;
+    if (r->listener->own_mask & mask) {
+        ws_session_send(r->listener->session, frame);
+        r->sent++;
+    }
+    ws_frame_unref(frame);
 }
 
 static void on_transfer(struct replay *replay, const struct ledger_event *e, int64_t seq)
 {
     struct resume *r = list_entry(replay, struct resume, replay);
     if (!r->listener) return;
+    if (r->probing) {
+        r->found = true;
+        return;
+    }
     const struct account *a = book_account(&r->push->app->book, replay->account);
     cursor_set(&r->cursor, replay->account, seq);
     send_frame(r, event_mask(a), event_transfer(r->push, e, a, r->listener->who.person, &r->cursor));
@@ -58,6 +91,10 @@ static void on_inbox(struct replay *replay, int64_t seq, struct str type, struct
 {
     struct resume *r = list_entry(replay, struct resume, replay);
     if (!r->listener) return;
+    if (r->probing) {
+        r->found = true;
+        return;
+    }
     r->cursor.inbox = seq;
     send_frame(r, event_inbox_mask(type), event_inbox(r->push, r->listener->who.person, seq, type, data, at_us, &r->cursor));
 }
@@ -66,15 +103,18 @@ static void on_read(struct replay *replay, enum err err)
 {
     struct resume *r = list_entry(replay, struct resume, replay);
     r->reading = false;
-    if (!r->listener) {
-        mem_free(r);
-    } else if (err != OK) {
-        struct listener *l = r->listener;
-        drop(r);
-        ws_session_close(l->session, CLOSE_TRY_LATER, STR("Try again later"));
-    } else {
-        go_on(r);
-    }
+    if (!r->listener) mem_free(r);
+    else if (err != OK) give_up(r);
+    else if (r->probing) on_probed(r);
+    else go_on(r);
+}
+
+static void read_stream(struct resume *r, int64_t account, int64_t first, int64_t last)
+{
+    r->replay = (struct replay){ .app = r->push->app, .account = account, .user = r->listener->who.user, .first = first,
+                                 .last = last, .on_transfer = on_transfer, .on_inbox = on_inbox, .done = on_read };
+    if (++r->reads <= READS_MAX && replay_start(&r->replay) == OK) r->reading = true;
+    else give_up(r);
 }
 
 /* {"type":"resync","stream":…,"snapshot":…}: too much was missed, or the cursor says nothing (then without stream). */
@@ -99,81 +139,107 @@ static void send_resync(struct listener *l, enum pid_kind kind, int64_t stream)
     l->push->resyncs.value++;
 }
 
-/* Reads the part of one stream that is missing; of more than REPLAY_MAX events only the newest. */
-static void read_stream(struct resume *r, int64_t account, int64_t has, int64_t now)
+/* Reads the next part of one stream that is missing; of more than REPLAY_MAX events only the newest are sent. */
+static void read_part(struct resume *r, int64_t account, int64_t has, int64_t now)
 {
     struct listener *l = r->listener;
-    int64_t first = has + 1;
     if (now - has > REPLAY_MAX) {
-        first = now - REPLAY_MAX + 1;
+        has = now - REPLAY_MAX;
         send_resync(l, account ? PID_ACCOUNT : PID_INBOX, account ? account : l->who.user);
+        if (account) cursor_set(&r->cursor, account, has);
+        else r->cursor.inbox = has;
     }
-    r->replay = (struct replay){ .app = r->push->app, .account = account, .user = l->who.user, .first = first, .last = now,
-                                 .on_transfer = on_transfer, .on_inbox = on_inbox, .done = on_read };
-    if (++r->reads <= READS_MAX && replay_start(&r->replay) == OK) {
-        r->reading = true;
+    read_stream(r, account, has + 1, now - has > PART_EVENTS ? has + PART_EVENTS : now);
+}
+
+/* From here on what is pushed is heard. A token that was revoked meanwhile is noticed here: push_recheck_user has not met us. */
+static void greet(struct listener *l, int64_t sent)
+{
+    struct push *p = l->push;
+    if (!auth_still_good(p->app->auth, &l->who)) {
+        ws_session_close(l->session, CLOSE_TOKEN, STR("Token revoked"));
         return;
     }
-    drop(r);
-    ws_session_close(l->session, CLOSE_TRY_LATER, STR("Try again later"));
+    ws_hub_subscribe(&p->app->hub, &l->own, l->session, topic_user_key(l->who.user), l->own_mask);
+    listener_hello(l, sent);
 }
 
 static void finish(struct resume *r)
 {
     struct listener *l = r->listener;
-    struct push *p = r->push;
     int64_t sent = r->sent;
     drop(r);
-    p->resumed.value += sent;
-    ws_hub_subscribe(&p->app->hub, &l->own, l->session, topic_user_key(l->who.user), l->own_mask);
-    listener_hello(l, sent);
+    l->push->resumed.value += sent;
+    greet(l, sent);
+}
+
+/* A cursor that says nothing: here is how things stand. */
+static void start_over(struct listener *l)
+{
+    send_resync(l, PID_ACCOUNT, 0);
+    greet(l, 0);
 }
 
 static void go_on(struct resume *r)
 {
     const struct person *person = r->listener->who.person;
+    if (ws_session_waiting(r->listener->session) > WAITING_BYTES_MAX) {
+        defer(r);
+        return;
+    }
     for (const struct account *a = person->accounts; a; a = a->next) {
         int64_t has = cursor_seq(&r->cursor, a->id);
         if (has < a->pushed) {
-            read_stream(r, a->id, has, a->pushed);
+            read_part(r, a->id, has, a->pushed);
             return;
         }
     }
-    if (r->cursor.inbox < person->inbox_seq) read_stream(r, 0, r->cursor.inbox, person->inbox_seq);
+    if (r->cursor.inbox < person->inbox_seq) read_part(r, 0, r->cursor.inbox, person->inbox_seq);
     else finish(r);
 }
 
-/* The client has seen, by another process, what has not come here yet. */
-static bool is_ahead(const struct resume *r)
+/* The client has seen, by another process, what has not come here yet: the event that tells so. */
+static bool is_ahead(const struct resume *r, int64_t *account, int64_t *seq)
 {
     const struct person *person = r->listener->who.person;
-    if (r->cursor.inbox > person->inbox_seq) return true;
+    *account = 0;
+    *seq = r->cursor.inbox;
+    if (*seq > person->inbox_seq) return true;
     for (int i = 0; i < r->cursor.count; i++) {
-        const struct account *a = book_account(&r->push->app->book, r->cursor.streams[i].account);
-        if (!a || a->owner != person->id || a->pushed < r->cursor.streams[i].seq) return true;
+        *account = r->cursor.streams[i].account;
+        *seq = r->cursor.streams[i].seq;
+        const struct account *a = book_account(&r->push->app->book, *account);
+        if (!a || a->pushed < *seq) return true;
     }
     return false;
 }
 
-static void begin(struct resume *r)
+/* Either the stream that feeds us lags badly: another process, or we later, will do better. Or nothing of the kind ever
+ * happened: the cursor is of another database, or of before a restore. */
+static void on_probed(struct resume *r)
 {
     struct listener *l = r->listener;
-    if (!is_ahead(r)) {
-        list_unlink(&r->link);
+    if (r->found) {
+        give_up(r);
+        return;
+    }
+    drop(r);
+    start_over(l);
+}
+
+static void begin(struct resume *r)
+{
+    int64_t account, seq;
+    if (!is_ahead(r, &account, &seq)) {
+        r->caught_up = true;
         go_on(r);
-    } else if (++r->deferrals > DEFERRALS_MAX) {
-        bool live = live_state(r->push->app->live) == LIVE_LIVE;
-        drop(r);
-        if (live) {   /* nothing is on its way: the cursor is of another database, or of before a restore */
-            send_resync(l, PID_ACCOUNT, 0);
-            ws_hub_subscribe(&l->push->app->hub, &l->own, l->session, topic_user_key(l->who.user), l->own_mask);
-            listener_hello(l, 0);
-        } else {
-            ws_session_close(l->session, CLOSE_TRY_LATER, STR("Try again later"));
-        }
-    } else if (list_empty(&r->link)) {
-        list_append(&r->push->deferred, &r->link);
-        wheel_set(r->push->app->wheel, &r->push->poll, POLL_MS);
+    } else if (++r->deferrals <= DEFERRALS_MAX) {
+        defer(r);
+    } else if (live_state(r->push->app->live) == LIVE_LIVE) {
+        r->probing = true;
+        read_stream(r, account, seq, seq);
+    } else {
+        give_up(r);
     }
 }
 
@@ -184,8 +250,11 @@ static void on_poll(struct wheel_timer *timer)
     list_init(&due);
     list_move(&due, &p->deferred);
     struct list *link;
-    while ((link = list_shift(&due))) begin(list_entry(link, struct resume, link));
-    if (!list_empty(&p->deferred)) wheel_set(p->app->wheel, &p->poll, POLL_MS);
+    while ((link = list_shift(&due))) {
+        struct resume *r = list_entry(link, struct resume, link);
+        if (r->caught_up) go_on(r);
+        else begin(r);
+    }
 }
 
 void resume_poll_init(struct push *p)
@@ -210,7 +279,5 @@ void resume_start(struct listener *l, struct str text)
         return;
     }
     drop(r);
-    send_resync(l, PID_ACCOUNT, 0);
-    ws_hub_subscribe(&l->push->app->hub, &l->own, l->session, topic_user_key(l->who.user), l->own_mask);
-    listener_hello(l, 0);
+    start_over(l);
 }

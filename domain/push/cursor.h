@@ -9,7 +9,7 @@
 #include "core/buf.h"
 #include "core/digest.h"
 
-enum { CURSOR_STREAMS_MAX = 128, CURSOR_CHARS_MAX = 3072 };
+enum { CURSOR_STREAMS_MAX = 128, CURSOR_CHARS_MAX = 3200 };
 
 struct cursor_stream {
     int64_t account;

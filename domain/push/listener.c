@@ -57,11 +57,11 @@ void listener_hello(struct listener *l, int64_t resumed)
 static void set_deadline(struct listener *l)
 {
     if (!l->who.user) {
-        ws_session_deadline(l->session, l->who.key ? 0 : ANONYMOUS_MS);
+        ws_session_deadline(l->session, l->who.key || l->topics ? 0 : ANONYMOUS_MS);
         return;
     }
     int64_t left = l->who.expires_s - clock_wall_s();
-    l->expiring_told = left <= EXPIRING_S;
+    if (left <= EXPIRING_S) l->expiring_told = true;   /* too late to say so, or said */
     if (left < 0) left = 0;
     ws_session_deadline(l->session, (uint64_t) (l->expiring_told ? left : left - EXPIRING_S) * 1000 + 1);
 }
@@ -73,8 +73,10 @@ static void on_deadline(struct ws_session *s)
         ws_session_close(s, CLOSE_TOKEN, STR("Nothing subscribed"));
     } else if (!l->expiring_told) {
         ws_session_send_text(s, STR("{\"type\":\"expiring\",\"in\":60}"));
-        set_deadline(l);
         l->expiring_told = true;
+        set_deadline(l);
+    } else if (l->who.expires_s > clock_wall_s()) {
+        set_deadline(l);   /* the wall clock was set back */
     } else {
         ws_session_close(s, CLOSE_TOKEN, STR("Token expired"));
     }
@@ -85,9 +87,10 @@ void listener_begin(struct listener *l, const struct caller *who, struct str cur
     struct push *p = l->push;
     resume_cancel(l);
     if (l->who.user != who->user) topic_leave_all(l);
-    if (l->who.user != who->user || !l->own_mask) l->own_mask = who->user ? TOPIC_OWN : 0;
+    if (l->who.user != who->user) l->own_mask = who->user ? TOPIC_OWN : 0;
     l->who = *who;
     l->own.mask = l->own_mask;
+    l->expiring_told = false;
     set_deadline(l);
     if (who->user && cursor.p) {
         ws_hub_unsubscribe(&p->app->hub, &l->own);

@@ -45,7 +45,7 @@ struct listener {
     struct list extra;                   /* struct extra_topic; initialised by door.c */
     struct resume *resume;               /* what was missed is being read, or NULL */
     struct auth_wait *waiting;           /* a token of an auth frame is being checked, or NULL */
-    uint16_t topics;                     /* how many, own ones included */
+    uint16_t topics;                     /* how many in `extra` */
     uint8_t own_mask;                    /* what `own` carries, also while it is not subscribed yet */
     bool expiring_told;
 };

@@ -62,17 +62,24 @@ static void set_own(struct listener *l, unsigned mask)
     l->own.mask = mask;
 }
 
+/* How many, own ones included. */
+static int topics_of(const struct listener *l)
+{
+    return l->topics + __builtin_popcount(l->own_mask);
+}
+
 static enum verdict join(struct listener *l, struct str name)
 {
     enum verdict verdict = judge(l, name);
     if (verdict != TOPIC_FINE) return verdict;
     unsigned own = own_topic(name);
     if (own) {
+        if (!(l->own_mask & own) && topics_of(l) >= TOPICS_MAX) return TOPIC_TOO_MANY;
         set_own(l, l->own_mask | own);
         return TOPIC_FINE;
     }
     if (find_extra(l, name)) return TOPIC_FINE;
-    if (l->topics >= TOPICS_MAX) return TOPIC_TOO_MANY;
+    if (topics_of(l) >= TOPICS_MAX) return TOPIC_TOO_MANY;
     struct extra_topic *t = mem_alloc(sizeof *t + name.n);
     char *copy = (char *) (t + 1);
     for (size_t i = 0; i < name.n; i++) copy[i] = name.p[i];
@@ -152,4 +159,5 @@ void topic_subscribe(struct listener *l, const struct json *topics)
 void topic_unsubscribe(struct listener *l, const struct json *topics)
 {
     answer(l, STR("unsubscribed"), topics, false);
+    if (!l->who.user && !l->who.key && l->topics == 0) ws_session_deadline(l->session, ANONYMOUS_MS);
 }

@@ -59,6 +59,9 @@ enum auth_result auth_key(struct auth *a, struct str credentials, struct caller 
 /* A token for a session row that has just been written (its jti comes from the database). */
 struct str auth_sign(struct auth *a, const struct person *person, struct str jti, int64_t issued_s, int64_t expires_s,
                      struct arena *arena);
+/* The same without a server: for operator commands. Only the person's id, username and is_agent are looked at. */
+struct str auth_sign_with(const struct hmac_key *secret, const struct pid_key *pids, const struct person *person, struct str jti,
+                          int64_t issued_s, int64_t expires_s, struct arena *arena);
 /* Set-Cookie for register and log-in, and the one that clears it. */
 void auth_set_cookie(struct http_request *req, struct str token);
 void auth_clear_cookie(struct http_request *req);

@@ -2,12 +2,21 @@
 
 #include "domain/auth/auth.h"
 
+static const struct {
+    struct str name;
+    int scope;
+} scopes[] = {
+    { { "userstate", 9 }, SCOPE_USERSTATE }, { { "points", 6 }, SCOPE_POINTS }, { { "system", 6 }, SCOPE_SYSTEM },
+    { { "rewards", 7 }, SCOPE_REWARDS },
+};
+
+enum { SCOPES = sizeof scopes / sizeof *scopes };
+
 static int scope_of(struct str name)
 {
-    if (str_eq(name, STR("userstate"))) return SCOPE_USERSTATE;
-    if (str_eq(name, STR("points"))) return SCOPE_POINTS;
-    if (str_eq(name, STR("system"))) return SCOPE_SYSTEM;
-    if (str_eq(name, STR("rewards"))) return SCOPE_REWARDS;
+    for (int i = 0; i < SCOPES; i++) {
+        if (str_eq(name, scopes[i].name)) return scopes[i].scope;
+    }
     return -1;
 }
 
@@ -20,4 +29,13 @@ int scope_parse(struct str list)
         set |= scope;
     }
     return set;
+}
+
+struct str scope_text(int set, struct arena *arena)
+{
+    struct str text = STR("");
+    for (int i = 0; i < SCOPES; i++) {
+        if (set & scopes[i].scope) text = arena_printf(arena, "%.*s%s%.*s", STR_FMT(text), text.n ? "," : "", STR_FMT(scopes[i].name));
+    }
+    return text;
 }

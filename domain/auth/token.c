@@ -138,13 +138,13 @@ enum auth_result auth_token(struct auth *a, struct str token, struct caller *who
     return result;
 }
 
-struct str auth_sign(struct auth *a, const struct person *person, struct str jti, int64_t issued_s, int64_t expires_s,
-                     struct arena *arena)
+struct str auth_sign_with(const struct hmac_key *secret, const struct pid_key *pids, const struct person *person, struct str jti,
+                          int64_t issued_s, int64_t expires_s, struct arena *arena)
 {
     struct buf b;
     char pid[PID_CHARS];
     buf_init(&b, JWT_BYTES_MAX);
-    pid_encode(&a->app->pids, PID_USER, person->id, pid);
+    pid_encode(pids, PID_USER, person->id, pid);
     json_open(&b, '{');
     json_key(&b, STR("sub"));
     json_string(&b, (struct str){ pid, sizeof pid });
@@ -163,7 +163,13 @@ struct str auth_sign(struct auth *a, const struct person *person, struct str jti
     json_key(&b, STR("exp"));
     json_int(&b, expires_s);
     json_close(&b, '}');
-    struct str token = jwt_sign(a->secret, buf_view(&b), arena);
+    struct str token = jwt_sign(secret, buf_view(&b), arena);
     buf_fini(&b);
     return token;
+}
+
+struct str auth_sign(struct auth *a, const struct person *person, struct str jti, int64_t issued_s, int64_t expires_s,
+                     struct arena *arena)
+{
+    return auth_sign_with(a->secret, &a->app->pids, person, jti, issued_s, expires_s, arena);
 }

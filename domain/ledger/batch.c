@@ -49,6 +49,7 @@ bool batch_has_room(const struct batch *b, const struct posting *p)
 void batch_admit(struct batch *b, struct posting *p, const struct rules_verdict *v)
 {
     b->admitted[b->admitted_count++] = p;
+    for (int i = 0; i < p->leg_count; i++) p->posted[i].id = p->first_id + i;
     b->leg_count += p->leg_count;
     for (int i = 0; i < v->changed; i++) {
         const struct rules_change *before = &v->before[i];

@@ -92,7 +92,7 @@ enum err ledger_submit(struct ledger *l, struct posting *p)
     p->tries = p->share = 0;
     p->sqlstate[0] = p->constraint[0] = 0;
     p->created_us = 0;
-    for (int i = 0; i < p->leg_count; i++) p->posted[i].id = 0;
+    p->first_id = 0;
     p->submitted_ms = clock_mono_ms();
     list_init(&p->link);
     l->queued++;
@@ -136,7 +136,7 @@ static void fetch_block(struct ledger *l)
 
 bool ledger_ids(struct ledger *l, struct posting *p)
 {
-    if (p->posted[0].id) return true;
+    if (p->first_id) return true;
     /* The legs of a posting are neighbours: keys.sql finds them by that. */
     if (l->end_id - l->next_id < p->leg_count) {
         if (!l->spare_block) {
@@ -148,7 +148,8 @@ bool ledger_ids(struct ledger *l, struct posting *p)
         l->spare_block = 0;
         fetch_block(l);
     }
-    for (int i = 0; i < p->leg_count; i++) p->posted[i].id = l->next_id++;
+    p->first_id = l->next_id;
+    l->next_id += p->leg_count;
     return true;
 }
 

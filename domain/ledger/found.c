@@ -118,10 +118,9 @@ const struct key_found *found_key(const struct batch *b, int posting)
     return low < b->key_count && b->keys[low].posting == posting ? &b->keys[low] : NULL;
 }
 
-bool found_take(const struct batch *b, const struct key_found *key, struct posting *p)
+bool found_take(const struct key_found *key, struct posting *p)
 {
-    (void) b;
-    bool own = p->posted[0].id == key->legs[0].id;
+    bool own = p->first_id == key->legs[0].id;
     memcpy(p->posted, key->legs, (size_t) key->leg_count * sizeof *key->legs);
     p->created_us = key->created_us;
     return own;

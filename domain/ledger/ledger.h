@@ -70,6 +70,7 @@ struct posting {
     uint8_t idem[16];
     int64_t request_hash;
     uint64_t submitted_ms;
+    int64_t first_id;             /* of its transfers, whatever becomes of them: 0 until they are given; the others follow it */
     int tries;
     int share;                    /* looking for a culprit: how many suspects its next batch may have; 0: no suspect */
     bool has_idem, uncertain;

@@ -40,7 +40,7 @@ static void answer(struct batch *b, int i)
         ledger_queue(l, QUEUE_EXACT, p);
         return;
     }
-    if (v.outcome == POSTING_REPLAYED) found_take(b, key, p);
+    if (v.outcome == POSTING_REPLAYED) found_take(key, p);
     if (key) keys_remember(&l->keys, p);
     p->outcome = v.outcome;
     ledger_settle(l, p, OK);

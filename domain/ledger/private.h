@@ -72,7 +72,7 @@ void found_keys(struct batch *b, const struct db_result *r);
 struct rules_account *found_account(void *arg, int64_t id);   /* for struct rules_accounts; arg: the batch */
 const struct key_found *found_key(const struct batch *b, int posting);
 /* Writes what was committed with p's key into p->posted; true when it was this posting's own doing. */
-bool found_take(const struct batch *b, const struct key_found *key, struct posting *p);
+bool found_take(const struct key_found *key, struct posting *p);
 void found_clear(struct batch *b);
 /* The parameters of those statements, for the batch's postings. */
 void found_ask_accounts(struct batch *b, struct db_args *args);

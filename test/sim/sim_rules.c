@@ -78,9 +78,11 @@ static enum outcome naive_apply(struct naive world[ACCOUNTS + 1], const struct p
         struct naive *d = &world[leg->debit], *c = &world[leg->credit];
         if (!w.table[leg->debit].unbounded) {
             if ((__int128) d->balance - leg->amount < 0) return POSTING_INSUFFICIENT;
+            bool back = str_eq(leg->kind, STR("points.purchase_back"));
+            if (back && (__int128) d->lifetime - leg->amount < INT64_MIN) return POSTING_OVERFLOW;
             d->balance -= leg->amount;
             d->version++;
-            if (str_eq(leg->kind, STR("points.purchase_back"))) d->lifetime -= leg->amount;
+            if (back) d->lifetime -= leg->amount;
         }
         if (!w.table[leg->credit].unbounded) {
             if ((__int128) c->balance + leg->amount > INT64_MAX) return POSTING_OVERFLOW;

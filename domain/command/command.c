@@ -115,7 +115,7 @@ static int check_database(struct shell *sh)
     }
     buf_init(&missing, 1 << 16);
     int faults = db_check(sh->db, migrations_all, &missing);
-    fwrite(missing.p, 1, missing.n, stdout);
+    if (missing.n) fwrite(missing.p, 1, missing.n, stdout);
     buf_fini(&missing);
     return faults;
 }

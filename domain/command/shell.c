@@ -83,8 +83,8 @@ static char *value_of(struct shell *sh, int argc, char **argv, int *i)
 {
     char *equals = strchr(argv[*i], '=');
     if (equals) return equals + 1;
-    if (*i + 1 < argc) return argv[++*i];
-    shell_fail(sh, "%s needs a value", argv[*i]);
+    if (*i + 1 < argc && strncmp(argv[*i + 1], "--", 2) != 0) return argv[++*i];
+    shell_fail(sh, "%s needs a value (one that begins with two dashes is written %s=VALUE)", argv[*i], argv[*i]);
     return NULL;
 }
 
@@ -101,6 +101,7 @@ static bool take_option(struct shell *sh, const struct field *fields, const char
     int n = find_field(fields, name);
     if (n < 0) {
         shell_fail(sh, "unknown option: --%.*s", STR_FMT(name));
+        if (!rest.p && *i + 1 < argc && strncmp(argv[*i + 1], "--", 2) != 0) ++*i;   /* its value */
         return false;
     }
     if (sh->values[n].set) {
@@ -118,12 +119,13 @@ bool shell_options(struct shell *sh, const struct field *fields, const char *sec
 {
     int faults = 0;
     for (int i = 1; i < argc; i++) faults += !take_option(sh, fields, secret, argc, argv, &i);
-    for (int n = 0; fields[n].name; n++) {
+    for (int n = 0; !faults && fields[n].name; n++) {
         must(n < OPTIONS_MAX);
         if (sh->values[n].set) continue;
         if (fields[n].flags & FIELD_REQUIRED) {
-            faults++;
             shell_fail(sh, "--%s is missing", fields[n].name);
+            list_options(fields);
+            return false;
         } else if (fields[n].initial) {
             must(validate_option(sh, &fields[n], fields[n].initial, &sh->values[n]));
         }

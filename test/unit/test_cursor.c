@@ -160,7 +160,8 @@ static const struct {
     { "the same account twice", { 1, 5, 3, 9, 0, 9 }, 6, false },
     { "the account 0", { 1, 5, 0, 9 }, 4, false },
     { "an inbox beyond 63 bits", { 1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1 }, 11, false },
-    { "accounts whose sum overflows", { 1, 5, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f, 1, 1, 1 }, 14, false },
+    { "accounts whose sum overflows", { 1, 5, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f, 1, 1, 1 }, 14,
+      false },
 };
 
 START_TEST(signed_nonsense_is_refused)

@@ -13,4 +13,5 @@ struct alerts *alerts_new(struct app *app);
 void alerts_transfer(struct alerts *a, const struct ledger_event *e, const struct account *account);
 /* Memory has been loaded (again): what is owed can be told from the tables. */
 void alerts_loaded(struct alerts *a);
+/* Writes what is pending, if it leads; frees itself and sets app->alerts to NULL, with which the calls above are harmless. */
 void alerts_close(struct alerts *a, void (*closed)(void *arg), void *arg);

@@ -13,19 +13,20 @@ SELECT 'public-id', sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_
 
 -- How SQL writes a public id into its JSON: the server replaces the mark, kind and number by 24 hexadecimal characters before the
 -- reply leaves. U+FDD0 and U+FDD1 are noncharacters, which no input of ours may contain.
-CREATE FUNCTION pid(kind text, id bigint) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
+CREATE FUNCTION pid(kind text, id bigint) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE AS
     $$ SELECT U&'\FDD0' || kind || id || U&'\FDD1' $$;
 
--- A time as every reply shows it.
-CREATE FUNCTION iso(t timestamptz) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
+-- A time as every reply shows it. STABLE, like what it is made of: declared otherwise, it could not be inlined, and would be
+-- parsed and planned anew in every statement that uses it.
+CREATE FUNCTION iso(t timestamptz) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE AS
     $$ SELECT to_char(t AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') $$;
 
--- Minor units as a JSON number: 50000 is 500, 320 is 3.2.
-CREATE FUNCTION money(minor bigint) RETURNS numeric LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
+-- Minor units as a JSON number: 50000 is 500, 320 is 3.2. (Not "money": PostgreSQL has a cast of that name, which wins.)
+CREATE FUNCTION amount_of(minor bigint) RETURNS numeric LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
     $$ SELECT trim_scale(minor::numeric / 100) $$;
 
 -- Microseconds since 1970, as the server counts time.
-CREATE FUNCTION micros(t timestamptz) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
+CREATE FUNCTION micros(t timestamptz) RETURNS bigint LANGUAGE sql STABLE PARALLEL SAFE AS
     $$ SELECT (extract(epoch FROM t) * 1000000)::bigint $$;
 
 -- Tells every process, at commit and in commit order, what has changed. Nothing is stored: see db/stream.h.
@@ -85,6 +86,12 @@ CREATE TABLE sessions (
 CREATE INDEX sessions_user ON sessions (user_id);
 CREATE INDEX sessions_revoked ON sessions (expires_at) WHERE revoked_at IS NOT NULL;
 
+-- The name of a new session. It begins with the moment of issue by the database's clock (microseconds, 14 hex digits), so that
+-- "issued before the password changed" can be told from the token alone.
+CREATE FUNCTION new_jti() RETURNS text LANGUAGE sql VOLATILE AS $$
+    SELECT lpad(to_hex(micros(now())), 14, '0')
+        || substr(replace(gen_random_uuid()::text, '-', ''), 1, 10) $$;
+
 -- Links and codes that work once. Only a hash of the secret part is kept.
 CREATE TABLE one_time_tokens (
     token_hash bytea PRIMARY KEY,           -- SHA-256
@@ -106,6 +113,25 @@ CREATE TABLE attempts (
     created_at timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX attempts_recent ON attempts (kind, target, created_at);
+
+-- Seconds until one more attempt of this kind on this target is free, when `most` are within the time; 0: it is free now.
+CREATE FUNCTION attempt_wait(kind text, target text, most int, within interval) RETURNS int LANGUAGE sql STABLE AS $$
+    SELECT coalesce((SELECT greatest(1, ceil(extract(epoch FROM a.created_at + $4 - now())))::int
+                     FROM attempts a WHERE a.kind = $1 AND a.target = $2 AND a.created_at > now() - $4
+                     ORDER BY a.created_at DESC OFFSET $3 - 1 LIMIT 1), 0) $$;
+
+-- The same, and counts the attempt when it is free; two at the same moment are looked at one after the other.
+CREATE FUNCTION attempt_count(kind text, target text, most int, within interval) RETURNS int LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    wait int;
+BEGIN
+    PERFORM pg_advisory_xact_lock(1635021936, hashtext($1 || ' ' || $2));
+    wait := attempt_wait($1, $2, $3, $4);
+    IF wait = 0 THEN
+        INSERT INTO attempts (kind, target) VALUES ($1, $2);
+    END IF;
+    RETURN wait;
+END $$;
 
 CREATE TABLE api_keys (
     id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -305,3 +331,18 @@ END $$;
 CREATE FUNCTION new_referral_code() RETURNS text LANGUAGE sql VOLATILE AS $$
     SELECT string_agg(substr('ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789', 1 + get_byte(sha256(uuid_send(gen_random_uuid())), 0) % 36, 1), '')
     FROM generate_series(1, 8) $$;
+
+-- Notes that a new person came by somebody's code, and tells the processes of the owner's new count; the owner's message, or NULL when
+-- nobody has the code (any more). The owner's row is locked: of two at the same moment the second counts both.
+CREATE FUNCTION use_referral_code(person bigint, code text) RETURNS jsonb LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    referrer users;
+BEGIN
+    SELECT * INTO referrer FROM users WHERE referral_code = upper(code) AND status = 'active' FOR NO KEY UPDATE;
+    IF referrer.id IS NULL THEN
+        RETURN NULL;
+    END IF;
+    INSERT INTO referrals (referrer_id, referred_user_id, code_used) VALUES (referrer.id, person, referrer.referral_code);
+    PERFORM tell(user_message(referrer));
+    RETURN user_message(referrer);
+END $$;

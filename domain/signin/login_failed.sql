@@ -1,0 +1,4 @@
+-- BANK-02: a failure, counted for the person from this address and for the address.
+-- $1 e-mail, $2 address of the client
+INSERT INTO attempts (kind, target)
+VALUES ('login', $1::text || ' ' || $2::text), ('login-address', $2::text)

@@ -1,0 +1,180 @@
+/* BANK-01: count and look, hash, write it all in one commit.
+ *
+ * What would refuse the registration is looked at before the password is hashed, which is the dear part; the statement that writes decides
+ * all the same, because meanwhile another may have come first. A username or referral code that was taken at the same moment is
+ * no fault of the client's: the statement makes new ones and is tried again. */
+#include <string.h>
+
+#include "core/flow.h"
+#include "domain/auth/auth.h"
+#include "domain/live/live.h"
+#include "domain/mail/outbox.h"
+#include "domain/mail/text.h"
+#include "domain/signin/signin_private.h"
+#include "sql.h"
+
+enum { NAME, EMAIL, PASSWORD, CODE };   /* the fields, in the row's order */
+enum { TRIES_MAX = 5 };
+
+struct registration {
+    struct flow flow;
+    struct http_request *req;
+    struct password_job password;
+    struct signin_link link;
+    struct mail_text mail;
+    int tries;
+    struct signin_result result;
+};
+
+static void put_code(struct db_args *args, const struct http_request *req)
+{
+    const struct value *code = &req->values[CODE];
+    if (code->set && code->s.n) db_text(args, code->s);
+    else db_null(args);
+}
+
+static void fail_sql(struct registration *r, enum err err, const struct db_result *result)
+{
+    signin_log_sql(r->req, r->flow.step->name, err, result);
+    flow_fail(&r->flow, err);
+}
+
+static void refuse(struct registration *r, int status, const char *message, int retry_after_s)
+{
+    signin_refuse(&r->result, status, message, retry_after_s);
+    flow_fail(&r->flow, ERR_INVALID);
+}
+
+static void on_looked(void *arg, enum err err, const struct db_result *result)
+{
+    struct registration *r = arg;
+    if (err != OK) fail_sql(r, err, result);
+    else if (db_cell_i64(result, 0, 0)) refuse(r, 429, "Too many attempts, try again later", (int) db_cell_i64(result, 0, 0));
+    else if (db_cell_bool(result, 0, 1)) refuse(r, 409, "Email is already registered", 0);
+    else if (!db_cell_bool(result, 0, 2)) refuse(r, 400, "Referral code not found", 0);
+    else flow_resume(&r->flow);
+}
+
+static enum flow_result look(void *arg)
+{
+    struct registration *r = arg;
+    struct http_request *req = r->req;
+    struct db_args args;
+    db_args_init(&args, &req->arena);
+    db_text(&args, req->remote);
+    db_bool(&args, app_of(req)->settings->rate_limit);
+    db_text(&args, req->values[EMAIL].s);
+    put_code(&args, req);
+    enum err err = db_exec(app_of(req)->db, &sql_signin_register_begin, &args, on_looked, r);
+    if (err == OK) return FLOW_WAIT;
+    flow_set_error(&r->flow, err);
+    return FLOW_FAIL;
+}
+
+static void on_hashed(struct password_job *job, enum err err)
+{
+    struct registration *r = job->arg;
+    if (err == OK) flow_resume(&r->flow);
+    else flow_fail(&r->flow, err == ERR_CLOSED ? ERR_UNAVAILABLE : err);
+}
+
+static enum flow_result hash(void *arg)
+{
+    struct registration *r = arg;
+    enum err err = password_start(app_of(r->req)->passwords, &r->password, PASSWORD_HASH, r->req->values[PASSWORD].s,
+                                  STR_NONE, on_hashed, r);
+    if (err == OK) return FLOW_WAIT;
+    if (err == ERR_FULL) signin_refuse(&r->result, 503, err_info(ERR_FULL)->message, SIGNIN_RETRY_S);
+    flow_set_error(&r->flow, err);
+    return FLOW_FAIL;
+}
+
+static bool taken_by_chance(const struct db_result *result)
+{
+    const char *constraint = db_constraint(result);
+    return strcmp(constraint, "users_username") == 0 || strcmp(constraint, "users_referral_code") == 0;
+}
+
+static enum err write_all(struct registration *r);
+
+static void on_written(void *arg, enum err err, const struct db_result *result)
+{
+    struct registration *r = arg;
+    struct app *app = app_of(r->req);
+    bool duplicate = err == ERR_SQL && strcmp(db_sqlstate(result), "23505") == 0;
+    if (duplicate && strcmp(db_constraint(result), "users_email") == 0) {
+        refuse(r, 409, "Email is already registered", 0);
+    } else if (duplicate && taken_by_chance(result) && ++r->tries < TRIES_MAX) {
+        err = write_all(r);
+        if (err != OK) flow_fail(&r->flow, err);
+    } else if (err != OK) {
+        fail_sql(r, err, result);
+    } else if (db_rows(result) == 0) {
+        refuse(r, 400, "Referral code not found", 0);
+    } else {
+        for (int column = 4; column <= 6; column++) {
+            if (db_cell(result, 0, column).p) live_apply_own(app->live, db_cell(result, 0, column));
+        }
+        r->result.person = book_person(&app->book, db_cell_i64(result, 0, 0));
+        r->result.jti = arena_str(&r->req->arena, db_cell(result, 0, 1));
+        r->result.issued_s = db_cell_i64(result, 0, 2);
+        r->result.expires_s = db_cell_i64(result, 0, 3);
+        outbox_wake(app->outbox);
+        flow_resume(&r->flow);
+    }
+}
+
+/* "Ada Augusta King" is Ada and Augusta King; together they are what was sent. */
+static void put_names(struct db_args *args, struct str name)
+{
+    struct str rest = name;
+    struct str first = str_cut(&rest, ' ');
+    db_text(args, first);
+    db_text(args, rest.p ? rest : STR(""));
+}
+
+static enum err write_all(struct registration *r)
+{
+    struct http_request *req = r->req;
+    struct db_args args;
+    db_args_init(&args, &req->arena);
+    db_text(&args, req->values[EMAIL].s);
+    put_names(&args, req->values[NAME].s);
+    db_text(&args, str_from(r->password.hash));
+    put_code(&args, req);
+    db_bytes(&args, (struct str){ (const char *) r->link.hash, sizeof r->link.hash });
+    db_text(&args, r->mail.subject);
+    db_text(&args, r->mail.text);
+    db_text(&args, r->mail.html);
+    db_i64(&args, app_of(req)->settings->token_ttl);
+    db_text(&args, STR("bank"));
+    return db_exec(app_of(req)->db, &sql_signin_register, &args, on_written, r);
+}
+
+static enum flow_result create(void *arg)
+{
+    struct registration *r = arg;
+    r->link = signin_link_new(app_of(r->req), &r->req->arena);
+    r->mail = mail_text_welcome(&r->req->arena, r->req->values[NAME].s, r->link.url);
+    enum err err = write_all(r);
+    if (err == OK) return FLOW_WAIT;
+    flow_set_error(&r->flow, err);
+    return FLOW_FAIL;
+}
+
+static void finished(void *arg, enum err err)
+{
+    struct registration *r = arg;
+    signin_reply(r->req, 201, "User registered successfully", &r->result, err);
+}
+
+static const struct flow_step steps[] = {
+    { "look", look }, { "hash", hash }, { "create", create }, { NULL, NULL },
+};
+
+void signin_register(struct http_request *req)
+{
+    struct registration *r = arena_new(&req->arena, struct registration);
+    r->req = req;
+    flow_start(&r->flow, steps, finished, r);
+}

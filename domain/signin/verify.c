@@ -1,0 +1,114 @@
+/* BANK-26: the link that proves an e-mail address. A link in a mail is opened by scanners and previews too, so it leads to a page
+ * whose button does it, and the page itself changes nothing. */
+#include "domain/auth/auth.h"
+#include "domain/mail/outbox.h"
+#include "domain/mail/text.h"
+#include "domain/signin/signin_private.h"
+#include "domain/sql_endpoint.h"
+#include "sql.h"
+
+struct signin_link signin_link_new(const struct app *app, struct arena *arena)
+{
+    uint8_t secret[32];
+    struct signin_link link;
+    random_bytes(secret, sizeof secret);
+    struct str token = base64url_encode(arena, (struct str){ (const char *) secret, sizeof secret });
+    sha256(token, link.hash);
+    link.url = arena_printf(arena, "%s/verify-email?token=%.*s", app->settings->frontend_url, STR_FMT(token));
+    return link;
+}
+
+static void on_verified(void *arg, enum err err, const struct db_result *r)
+{
+    struct http_request *req = arg;
+    if (err != OK) sql_endpoint_failed(req, err, r);
+    else if (db_rows(r) == 0) reply_error(req, 401, "Verification link is invalid or expired");
+    else reply_json(req, 200, STR("{\"message\":\"Email verified\"}"));
+}
+
+void signin_verify(struct http_request *req)
+{
+    uint8_t hash[SHA256_BYTES];
+    struct db_args args;
+    sha256(req->values[0].s, hash);
+    db_args_init(&args, &req->arena);
+    db_bytes(&args, (struct str){ (const char *) hash, sizeof hash });
+    enum err err = db_exec(app_of(req)->db, &sql_signin_verify_email, &args, on_verified, req);
+    if (err != OK) reply_err(req, err);
+}
+
+static void on_asked(void *arg, enum err err, const struct db_result *r)
+{
+    struct http_request *req = arg;
+    if (err != OK) {
+        sql_endpoint_failed(req, err, r);
+    } else if (db_rows(r) == 0 || !db_cell_bool(r, 0, 0)) {
+        reply_error(req, 400, "There is no e-mail address to verify");
+    } else if (db_cell_bool(r, 0, 1)) {
+        reply_json(req, 200, STR("{\"message\":\"Email is already verified\"}"));
+    } else if (db_cell_i64(r, 0, 2)) {
+        reply_error_retry(req, 429, "Too many attempts, try again later", (int) db_cell_i64(r, 0, 2));
+    } else {
+        outbox_wake(app_of(req)->outbox);
+        reply_json(req, 200, STR("{\"message\":\"Verification email sent\"}"));
+    }
+}
+
+void signin_verify_resend(struct http_request *req)
+{
+    struct app *app = app_of(req);
+    const struct person *person = caller_of(req)->person;
+    struct signin_link link = signin_link_new(app, &req->arena);
+    struct mail_text mail = mail_text_verify(&req->arena, str_from(person->name), link.url);
+    struct db_args args;
+    db_args_init(&args, &req->arena);
+    db_i64(&args, person->id);
+    db_bool(&args, app->settings->rate_limit);
+    db_bytes(&args, (struct str){ (const char *) link.hash, sizeof link.hash });
+    db_text(&args, mail.subject);
+    db_text(&args, mail.text);
+    db_text(&args, mail.html);
+    enum err err = db_exec(app->db, &sql_signin_verify_resend, &args, on_asked, req);
+    if (err != OK) reply_err(req, err);
+}
+
+/* The page and its script: the policy of our pages allows scripts of our own address only, no inline ones. */
+
+static const char page[] =
+    "<!doctype html>\n"
+    "<html lang=\"en\">\n"
+    "<head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">"
+    "<title>Confirm your e-mail address</title><script src=\"/verify-email.js\" defer></script></head>\n"
+    "<body><main><h1>Confirm your e-mail address</h1>\n"
+    "<form id=\"form\"><button>Confirm</button></form>\n"
+    "<p id=\"said\" role=\"status\"></p>\n"
+    "<noscript><p>This page needs JavaScript.</p></noscript></main></body>\n"
+    "</html>\n";
+
+static const char script[] =
+    "const form = document.getElementById('form');\n"
+    "const said = document.getElementById('said');\n"
+    "form.addEventListener('submit', async (event) => {\n"
+    "  event.preventDefault();\n"
+    "  form.hidden = true;\n"
+    "  try {\n"
+    "    const token = new URLSearchParams(location.search).get('token') ?? '';\n"
+    "    const reply = await fetch('/api/auth/verify-email', {\n"
+    "      method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ token }) });\n"
+    "    said.textContent = (await reply.json()).message;\n"
+    "    form.hidden = reply.status < 500;\n"
+    "  } catch {\n"
+    "    said.textContent = 'That did not work, please try again.';\n"
+    "    form.hidden = false;\n"
+    "  }\n"
+    "});\n";
+
+void signin_verify_page(struct http_request *req)
+{
+    reply_body(req, 200, STR("text/html; charset=utf-8"), str_from(page));
+}
+
+void signin_verify_script(struct http_request *req)
+{
+    reply_body(req, 200, STR("text/javascript; charset=utf-8"), str_from(script));
+}

@@ -233,10 +233,25 @@ static void on_optimistic_end(void *arg, enum err err, const struct db_result *r
     ledger_pump(l);
 }
 
+/* Is what waits worth a transaction of its own, behind those under way? Each costs a flush of the log, so one is followed at once only by
+ * one at least half as large; else a few early ones would go alone for ever, and the rest after them. */
+static bool is_worth_sending(const struct ledger *l)
+{
+    int wanted = 1;
+    list_each(&l->flight, link) {
+        const struct batch *b = list_entry(link, struct batch, link);
+        if (b->form == BATCH_OPTIMISTIC) wanted += b->count / 2;
+    }
+    list_each(&l->queues[QUEUE_NEW], link) {
+        if (--wanted == 0) return true;
+    }
+    return false;
+}
+
 static bool optimistic_start(struct ledger *l)
 {
     struct list *queue = &l->queues[QUEUE_NEW], *link;
-    if (list_empty(queue)) return false;
+    if (!is_worth_sending(l)) return false;
     struct batch *b = ledger_batch(l, BATCH_OPTIMISTIC);
     while ((link = list_first(queue))) {
         struct posting *p = list_entry(link, struct posting, link);

@@ -75,7 +75,11 @@ static void decide(struct batch *b, int i)
     p->outcome = v.outcome;
     if (key) keys_remember(&b->ledger->keys, p);
     /* Found with the id we gave it: the answer was lost, not the posting. */
-    if (v.outcome == POSTING_REPLAYED && found_take(key, p)) p->outcome = POSTING_DONE;
+    if (v.outcome == POSTING_REPLAYED && found_take(key, p)) {
+        p->outcome = POSTING_DONE;
+        b->ledger->meters->recovered.value++;
+        return;
+    }
     if (v.outcome != POSTING_DONE) return;
     if (p == b->guarded) b->guarded_verdict = v;
     else admit(b, p, &v);

@@ -12,7 +12,7 @@
 #include "core/mem.h"
 #include "core/must.h"
 
-enum { RECENT = 1 << 18 };   /* 2 MiB */
+enum { SETS = 1 << 15, WAYS = 8 };   /* 2 MiB; a set is one line of the cache, newest first */
 
 static uint64_t head_of(const struct posting *p)
 {
@@ -23,7 +23,7 @@ static uint64_t head_of(const struct posting *p)
 
 void keys_init(struct keys *k)
 {
-    *k = (struct keys){ .recent = mem_alloc(RECENT * sizeof(uint64_t)) };
+    *k = (struct keys){ .recent = mem_alloc(SETS * WAYS * sizeof(uint64_t)) };
     map_init(&k->under_way);
     random_bytes(&k->process, sizeof k->process);
 }
@@ -78,12 +78,25 @@ void keys_leave(struct keys *k, struct posting *p, struct list *same)
     list_move(same, &p->same);
 }
 
+static uint64_t *set_of(const struct keys *k, const struct posting *p)
+{
+    return &k->recent[head_of(p) % SETS * WAYS];
+}
+
 bool keys_suspect(const struct keys *k, const struct posting *p)
 {
-    return p->has_idem && k->recent[head_of(p) % RECENT] == head_of(p);
+    if (!p->has_idem) return false;
+    const uint64_t *set = set_of(k, p);
+    for (int i = 0; i < WAYS; i++) {
+        if (set[i] == head_of(p)) return true;
+    }
+    return false;
 }
 
 void keys_remember(struct keys *k, const struct posting *p)
 {
-    if (p->has_idem) k->recent[head_of(p) % RECENT] = head_of(p);
+    if (!p->has_idem || keys_suspect(k, p)) return;
+    uint64_t *set = set_of(k, p);
+    memmove(&set[1], &set[0], (WAYS - 1) * sizeof *set);
+    set[0] = head_of(p);
 }

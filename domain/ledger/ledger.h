@@ -13,7 +13,9 @@
 #include "db/db.h"
 #include "domain/book/book.h"
 
-enum { POSTING_LEGS_MAX = 8, POSTING_ATTACHED_MAX = 4, ATTACHED_FIELDS_MAX = 12, POSTING_KEY_MAX = 128 };
+enum { POSTING_LEGS_MAX = 8, POSTING_ATTACHED_MAX = 4, ATTACHED_FIELDS_MAX = 12 };
+/* A key may have 128 characters of any language; POSTING_KEY_MAX are bytes. */
+enum { POSTING_KEY_CHARS_MAX = 128, POSTING_KEY_MAX = 4 * POSTING_KEY_CHARS_MAX };
 
 struct leg {
     int64_t debit, credit;        /* account ids; -1 for one that does not exist */

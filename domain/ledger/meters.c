@@ -43,6 +43,8 @@ struct meters *meters_new(struct metrics *registry, int64_t (*queue)(void *arg),
     add(registry, &m->conflicts, "tally_ledger_conflicts_total", NULL,
         "Batches that met another process's changes, keys or locks", METRIC_COUNTER);
     add(registry, &m->failures, "tally_ledger_failures_total", NULL, "Batches that failed otherwise", METRIC_COUNTER);
+    add(registry, &m->recovered, "tally_ledger_recovered_total", NULL,
+        "Postings whose answer was lost with a connection, found to have been committed", METRIC_COUNTER);
     add(registry, &m->queue, "tally_ledger_queue_length", NULL, "Postings waiting or under way", METRIC_GAUGE);
     m->queue.read = queue;
     m->queue.arg = arg;

@@ -7,7 +7,7 @@
 struct meters {
     struct metric outcomes[OUTCOME_COUNT], errors[ERR_COUNT];
     struct metric batches[BATCH_FORMS], postings[BATCH_FORMS], seconds[BATCH_FORMS];
-    struct metric conflicts, failures, queue;
+    struct metric conflicts, failures, recovered, queue;
     char labels[OUTCOME_COUNT + ERR_COUNT][32];
     struct meters *next;
 };

@@ -1,10 +1,10 @@
 /* How many transfers a second does the ledger commit, without HTTP in front of it? Closed-loop clients
  * in one process, on a database that this program fills itself.
  *
- *     ledger_driver URL [accounts=1024] [clients=64] [seconds=5] [mode=plain|hot|replays|refused|exact]
+ *     ledger_driver URL [accounts=1024] [clients=64] [seconds=5] [mode=plain|hot|replays|refused]
  *
  * hot: every transfer debits one account. replays: 1 in 100 repeats an earlier key. refused: 1 in 100
- * asks for more than there is. exact: every one has a reason to be decided under locks. */
+ * asks for more than there is. */
 #include <libpq-fe.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +19,7 @@
 #include "migrations.h"
 
 enum { CLIENTS_MAX = 4096, KEY_BYTES = 24 };
-enum mode { PLAIN, HOT, REPLAYS, REFUSED, EXACT };
+enum mode { PLAIN, HOT, REPLAYS, REFUSED };
 
 struct client {
     struct posting posting;
@@ -162,12 +162,12 @@ static void report(const struct metrics *metrics, double seconds, double cpu)
 
 int main(int argc, char **argv)
 {
-    static const char *const modes[] = { "plain", "hot", "replays", "refused", "exact" };
+    static const char *const modes[] = { "plain", "hot", "replays", "refused" };
     if (argc < 2) return 2;
     d.accounts = argc > 2 ? (int) strtol(argv[2], NULL, 10) : 1024;
     d.clients = argc > 3 ? (int) strtol(argv[3], NULL, 10) : 64;
     d.seconds = argc > 4 ? (int) strtol(argv[4], NULL, 10) : 5;
-    for (int i = 0; argc > 5 && i < 5; i++) {
+    for (int i = 0; argc > 5 && i < 4; i++) {
         if (strcmp(argv[5], modes[i]) == 0) d.mode = (enum mode) i;
     }
     must(d.clients > 0 && d.clients <= CLIENTS_MAX && d.accounts > 1);

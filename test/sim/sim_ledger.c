@@ -13,7 +13,7 @@ START_TEST(two_processes_and_the_tables_agree)
     rig.log->stop = true;
     rig_join(first);
     rig_join(second);
-    rig_check(true);
+    rig_check(true, true);
     rig_close();
 }
 END_TEST
@@ -25,7 +25,21 @@ START_TEST(one_process_and_the_tables_agree)
     rig_wait(rig_seconds(3) * 1000);
     rig.log->stop = true;
     rig_join(only);
-    rig_check(true);
+    rig_check(true, true);
+    rig_close();
+}
+END_TEST
+
+/* Ninety-six clients in two processes with ten keys between them: each key is one transfer, and everybody is told the same. */
+START_TEST(one_key_from_many_clients_at_once_is_one_transfer)
+{
+    rig_open(11);
+    pid_t first = rig_start(0, fx.url, 10000), second = rig_start(1, fx.url, 10000);
+    rig_wait(1000);
+    rig.log->stop = true;
+    rig_join(first);
+    rig_join(second);
+    rig_check(true, false);
     rig_close();
 }
 END_TEST
@@ -90,6 +104,7 @@ int main(void)
     tcase_set_timeout(c, 0);
     tcase_add_test(c, one_process_and_the_tables_agree);
     tcase_add_test(c, two_processes_and_the_tables_agree);
+    tcase_add_test(c, one_key_from_many_clients_at_once_is_one_transfer);
     tcase_add_loop_test(c, the_audit_sees_every_damage, 0, sizeof damages / sizeof *damages);
     tcase_add_test(c, lifetime_kinds_are_the_same_in_sql);
     suite_add_tcase(suite, c);

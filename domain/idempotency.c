@@ -8,7 +8,7 @@ bool idempotency_read(struct http_request *req, struct posting *posting)
     posting->scope = caller_scope(caller_of(req), &req->arena);
     if (!key.p) return true;
     /* The header's grammar has refused control characters already, except for the tab. */
-    if (key.n > 0 && key.n <= POSTING_KEY_MAX && str_is_utf8(key)) {
+    if (key.n > 0 && str_is_utf8(key) && str_utf8_length(key) <= POSTING_KEY_CHARS_MAX) {
         posting->key = key;
         return true;
     }

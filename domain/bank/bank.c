@@ -21,7 +21,7 @@
     { .name = "amount", .type = FIELD_MONEY, .flags = FIELD_REQUIRED, .min = 1, .max = 999999999999999,              \
       .help = "more than 0, at most 2 decimals" }
 #define FIELD_KEY                                                                                                    \
-    { .name = "idempotencyKey", .type = FIELD_TEXT, .flags = FIELD_REQUIRED, .min = 1, .max = POSTING_KEY_MAX,       \
+    { .name = "idempotencyKey", .type = FIELD_TEXT, .flags = FIELD_REQUIRED, .min = 1, .max = POSTING_KEY_CHARS_MAX, \
       .help = "the same key never moves value twice" }
 
 const struct endpoint bank_endpoints[] = {

@@ -23,8 +23,9 @@ struct leg {
     struct str kind;              /* "bank.transfer"; static text */
 };
 
-/* Rows that are written with the posting, or not at all. The statement takes arrays, so that those of a whole batch go in one: $1::bigint[]
- * the postings' ids (transfer.posting), $2::text[] … the fields, one element a posting. */
+/* Rows that are written with the posting, or not at all. The statement takes arrays, so that those of a whole
+ * batch go in one: $1::bigint[] the postings' ids (transfer.posting), $2::text[] … the fields, one element a
+ * posting. */
 struct attached {
     const struct sql *sql;
     int field_count;
@@ -46,24 +47,28 @@ struct posting {
     int leg_count;
     int64_t actor;                /* users.id of who asked, 0: nobody's */
     int64_t owner;                /* the first leg's debit account must belong to this user; 0: no such rule */
-    struct str scope, key;        /* idempotency: key is the client's, scope says whose ("u17", "k3"); key.p NULL: none */
-    struct str request;           /* what was asked, canonically ("bank.transfer 5 6 100"): compared when the key is repeated */
+    struct str scope,
+        key; /* idempotency: key is the client's, scope says whose ("u17", "k3"); key.p NULL: none */
+    struct str
+        request; /* what was asked, canonically ("bank.transfer 5 6 100"): compared when the key is repeated */
     struct str memo, reference_type, reference_id, metadata;   /* of the first transfer; metadata is JSON text */
-    const struct sql *guard;      /* must return a row, else POSTING_GUARDED; it may change rows. At most one guarded posting a batch */
+    const struct sql *guard; /* must return a row, else POSTING_GUARDED; it may change rows. At most one guarded
+                                posting a batch */
     const struct db_args *guard_args;
     struct attached attached[POSTING_ATTACHED_MAX];
     int attached_count;
-    /* Called whenever the posting has been decided in its favour, before it is committed (again when it must be decided anew):
-     * may look at `posted` (ids included) and at the lifetime points before (of the first account that earns or loses some by
-     * it, else 0), and (re)write attached rows. No I/O. May be NULL. */
+    /* Called whenever the posting has been decided in its favour, before it is committed (again when it must be
+     * decided anew): may look at `posted` (ids included) and at the lifetime points before (of the first
+     * account that earns or loses some by it, else 0), and (re)write attached rows. No I/O. May be NULL. */
     void (*decided)(struct posting *p, int64_t lifetime_before);
     void (*done)(struct posting *p, enum err err);
     void *arg;
 
-    /* Set before `done`. err OK: look at outcome. ERR_UNAVAILABLE, ERR_TIMEOUT: nothing happened. ERR_UNCERTAIN: not known, ask again with the
-     * same key. */
+    /* Set before `done`. err OK: look at outcome. ERR_UNAVAILABLE, ERR_TIMEOUT: nothing happened.
+     * ERR_UNCERTAIN: not known, ask again with the same key. */
     enum outcome outcome;
-    struct posted posted[POSTING_LEGS_MAX];   /* for POSTING_DONE and POSTING_REPLAYED (then the first leg's, as it was stored) */
+    struct posted posted[POSTING_LEGS_MAX]; /* for POSTING_DONE and POSTING_REPLAYED (then the first leg's, as
+                                               it was stored) */
     int64_t created_us;
     char sqlstate[6], constraint[64];         /* of POSTING_REFUSED; "" when none */
 
@@ -72,7 +77,8 @@ struct posting {
     uint8_t idem[16];
     int64_t request_hash;
     uint64_t submitted_ms;
-    int64_t first_id;             /* of its transfers, whatever becomes of them: 0 until they are given; the others follow it */
+    int64_t
+        first_id; /* of its transfers, whatever becomes of them: 0 until they are given; the others follow it */
     int tries;
     int share;                    /* looking for a culprit: how many suspects its next batch may have; 0: no suspect */
     bool has_idem, uncertain;

@@ -15,7 +15,7 @@ struct rule {
 };
 
 static const struct rule rules[AUTH_RULE_COUNT] = {
-    [AUTH_OPTIONAL] = { .schemes = "bearer cookie", .optional = true, .customer = true },
+    [AUTH_OPTIONAL] = { .schemes = "none bearer cookie", .optional = true, .customer = true },
     [AUTH_CUSTOMER] = { .schemes = "bearer cookie", .customer = true },
     [AUTH_ADMIN] = { .schemes = "bearer cookie", .admin = true, .forbidden = "Admin access required" },
     [AUTH_FUNDS] = { .schemes = "bearer cookie basic", .system = true, .open = true, .scope = SCOPE_SYSTEM,

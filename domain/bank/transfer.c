@@ -81,6 +81,17 @@ static void on_posted(struct posting *p, enum err err)
     }
 }
 
+/* Stands for both sides when they name the same account that does not exist: that they are the same is said first. */
+enum { THE_SAME_UNKNOWN = -3 };
+
+/* Points, wallets and the treasury are accounts, too, whose ids can be known; to the bank they do not exist, or points could
+ * be moved as if they were money. */
+static int64_t bank_account_id(const struct app *app, int64_t id)
+{
+    const struct account *a = book_account(&app->book, id);
+    return a && a->kind != ACCOUNT_BANK ? -1 : id;
+}
+
 static void submit(struct movement *m)
 {
     m->posting.actor = caller_of(m->req)->user;
@@ -95,7 +106,10 @@ static void submit(struct movement *m)
 void bank_transfer(struct http_request *req)
 {
     struct movement *m = arena_new(&req->arena, struct movement);
-    int64_t from = req->values[0].i, to = req->values[1].i, amount = req->values[2].i;
+    int64_t from = bank_account_id(app_of(req), req->values[0].i);
+    int64_t to = bank_account_id(app_of(req), req->values[1].i);
+    int64_t amount = req->values[2].i;
+    if (from == -1 && to == -1 && str_eq(req->values[0].s, req->values[1].s)) from = to = THE_SAME_UNKNOWN;
     m->req = req;
     m->done_message = "Transaction completed successfully";
     m->posting.legs[0] = (struct leg){ from, to, amount, STR("bank.transfer") };
@@ -125,7 +139,8 @@ static void fund(struct movement *m)
     struct http_request *req = m->req;
     struct app *app = app_of(req);
     const struct account *treasury = book_system(&app->book, STR("treasury"));
-    int64_t user = req->values[FUNDS_USER].i, to = req->values[FUNDS_ACCOUNT].i, amount = req->values[FUNDS_AMOUNT].i;
+    int64_t user = req->values[FUNDS_USER].i, amount = req->values[FUNDS_AMOUNT].i;
+    int64_t to = bank_account_id(app, req->values[FUNDS_ACCOUNT].i);
     if (!treasury) {   /* nothing has been loaded yet */
         reply_err(req, ERR_UNAVAILABLE);
         return;

@@ -3,7 +3,7 @@
 -- One row: the reply; none: no such transaction for this caller.
 SELECT json_build_object('transaction', json_build_object(
     '_id', pid('t', t.id), 'type', substr(t.kind, 6), 'fromAccount', pid('a', t.debit), 'toAccount', pid('a', t.credit),
-    'amount', money(t.amount), 'status', 'completed', 'idempotencyKey', t.idem_key,
+    'amount', amount_of(t.amount), 'status', 'completed', 'idempotencyKey', t.idem_key,
     'createdAt', iso(t.created_at), 'updatedAt', iso(t.created_at)))
 FROM transfer t
 WHERE t.id = $2::bigint AND t.kind IN ('bank.transfer', 'bank.initial_funds')

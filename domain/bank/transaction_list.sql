@@ -28,7 +28,7 @@ WITH mine AS (
 SELECT json_build_object(
     'transactions', coalesce((SELECT json_agg(json_build_object(
         '_id', pid('t', id), 'type', substr(kind, 6), 'fromAccount', pid('a', debit), 'toAccount', pid('a', credit),
-        'amount', money(amount), 'status', 'completed', 'idempotencyKey', idem_key,
+        'amount', amount_of(amount), 'status', 'completed', 'idempotencyKey', idem_key,
         'createdAt', iso(created_at), 'updatedAt', iso(created_at), 'direction', direction) ORDER BY created_at DESC, id DESC)
         FROM page), '[]'),
     'pagination', json_build_object('page', $3::bigint, 'limit', $4::bigint, 'total', total.n, 'hasMore', $3::bigint * $4::bigint < total.n))

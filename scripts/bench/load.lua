@@ -1,0 +1,72 @@
+-- The requests of all HTTP rows, and what came of them as one line of JSON.
+--   wrk … -s load.lua URL -- WHAT FILE SEED [PAUSE_MS]
+-- WHAT: health, balance, transfer, or hot (transfers that all debit the first account).
+-- FILE: a line for each user: token, tab, account ids separated by commas. PAUSE_MS: the mean time between a
+-- reply and the connection's next request.
+-- Requests are built as text and replies are not looked at here (wrk counts the bad ones): the generator shares
+-- the machine with the server.
+local accounts, owners, heads = {}, {}, {}
+local random, format = math.random, string.format
+
+local function head(method, path, token, more)
+    return format("%s %s HTTP/1.1\r\nHost: %s:%s\r\n%s%s", method, path, wrk.host, wrk.port,
+        token and "Authorization: Bearer " .. token .. "\r\n" or "", more)
+end
+
+local function read_accounts(file)
+    for line in io.lines(file) do
+        local token, list = line:match("^(.-)\t(.*)$")
+        heads[#heads + 1] = token
+        for id in list:gmatch("[^,]+") do
+            accounts[#accounts + 1] = id
+            owners[#owners + 1] = #heads
+        end
+    end
+end
+
+local function health()
+    local text = head("GET", "/health", nil, "\r\n")
+    return function() return text end
+end
+
+local function balance()
+    return function()
+        local i = random(#accounts)
+        return head("GET", "/api/accounts/balance/" .. accounts[i], heads[owners[i]], "\r\n")
+    end
+end
+
+local function transfer(seed, first_only)
+    -- A public id is 24 hexadecimal characters and a JSON string; the peer's are numbers.
+    local quote = #accounts[1] == 24 and '"' or ""
+    local sent = 0
+    for i, token in ipairs(heads) do
+        heads[i] = head("POST", "/api/transactions", token, "Content-Type: application/json\r\nContent-Length: ")
+    end
+    return function()
+        local from = first_only and 1 or random(#accounts)
+        local to = (from + random(#accounts - 1) - 1) % #accounts + 1
+        sent = sent + 1
+        local body = format(
+            '{"fromAccount":%s%s%s,"toAccount":%s%s%s,"amount":1,"idempotencyKey":"%08x-%08x-%08x"}',
+            quote, accounts[from], quote, quote, accounts[to], quote, random(0, 2147483647), seed, sent)
+        return heads[owners[from]] .. #body .. "\r\n\r\n" .. body
+    end
+end
+
+function init(args)
+    local what, seed, pause = args[1], tonumber(args[3]), tonumber(args[4])
+    math.randomseed(seed)
+    if what ~= "health" then read_accounts(args[2]) end
+    if what == "health" then request = health()
+    elseif what == "balance" then request = balance()
+    else request = transfer(seed, what == "hot") end
+    if pause then delay = function() return random(0, 2 * pause) end end
+end
+
+function done(summary, latency)
+    local e = summary.errors
+    io.write(format('{"seconds":%.6f,"requests":%d,"bad":%d,"broken":%d,"p50_us":%d,"p99_us":%d}\n',
+        summary.duration / 1e6, summary.requests, e.status, e.connect + e.read + e.write + e.timeout,
+        latency:percentile(50), latency:percentile(99)))
+end

@@ -1,0 +1,267 @@
+"""The contenders: each with its database, its accounts and what was acknowledged to its clients."""
+import base64
+import concurrent.futures
+import hashlib
+import hmac
+import http.client
+import json
+import os
+import subprocess
+import threading
+import time
+
+from machine import HERE, ROOT, Process, cpu_seconds, free_port, rss_kib, run, say
+
+SECRET = "bench-secret-bench-secret-bench-secret"
+FUNDS = 1_000_000_000            # units in each account: enough for the hot one
+TALLYD = os.path.join(ROOT, "build", "tallyd")
+
+
+def token(user, name, jti):
+    """What domain/auth/token.c signs. The peer gets the same, so that everybody's requests are of one size."""
+    def part(data):
+        return base64.urlsafe_b64encode(data).rstrip(b"=")
+
+    now = int(time.time())
+    claims = {"sub": f"{user:024x}", "user": name, "agent": False, "user_id": user, "realm": "customer", "jti": jti,
+              "iat": now, "exp": now + 80000}
+    text = part(b'{"alg":"HS256","typ":"JWT"}') + b"." + part(json.dumps(claims, separators=(",", ":")).encode())
+    return (text + b"." + part(hmac.new(SECRET.encode(), text, hashlib.sha256).digest())).decode()
+
+
+class Server:
+    """Started anew for each turn."""
+
+    path = "/health"                 # answers 200 when the server can be measured
+
+    def __init__(self, bench, name, args, env=None):
+        self.bench, self.name, self.args = bench, name, args
+        self.env = dict(os.environ, NODE_ENV="production", **(env or {}))
+        self.file = os.path.join(bench.dir, name + ".accounts")
+        self.process, self.port = None, None
+        self.made, self.unsure = 0, 0    # acknowledged transfers; those under way when wrk hung up
+
+    def __enter__(self):
+        self.port = free_port()
+        self.env["PORT"] = str(self.port)
+        log = os.path.join(self.bench.dir, self.name + ".log")
+        self.process = Process(self.name, self.args(self.port), log, self.env)
+        self.bench.running.append(self.process)
+        end = time.monotonic() + 120
+        while not self.answers():
+            self.process.check()
+            if time.monotonic() > end:
+                raise RuntimeError(f"{self.name} is not ready: {self.process.tail()}")
+            time.sleep(0.05)
+        return self
+
+    def __exit__(self, *_):
+        self.bench.running.remove(self.process)
+        return self.ended(self.process.stop())
+
+    def ended(self, status):
+        pass                         # node ends by the signal itself
+
+    def answers(self):
+        try:
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
+            connection.request("GET", self.path)
+            return connection.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+
+    def cpu(self):
+        return cpu_seconds(self.process.pid)
+
+    def rss_kib(self):
+        return rss_kib(self.process.pid)
+
+    def wrk(self, what, seconds, connections=64, pause_ms=None):
+        """One run of wrk: what came of it, and the server's CPU seconds meanwhile."""
+        args = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", os.path.join(HERE, "load.lua"),
+                f"http://127.0.0.1:{self.port}", "--", what, self.file, str(self.bench.seed())]
+        before = self.cpu()
+        result = json.loads(run(args + ([str(pause_ms)] if pause_ms else [])).splitlines()[-1])
+        result["cpu"] = self.cpu() - before
+        result["rate"] = result["requests"] / result["seconds"]
+        result["cpu_us"] = result["cpu"] / max(1, result["requests"]) * 1e6
+        self.bench.expect(result["bad"] == 0 and result["broken"] == 0, f"{self.name}: every reply is 2xx",
+                          f"{what}: {result['bad']} are not, {result['broken']} connections broke")
+        if what in ("transfer", "hot"):
+            self.made += result["requests"] - result["bad"]
+            self.unsure += connections
+        return result
+
+    def turn(self, what, **more):
+        """Start, warm up, measure, stop."""
+        if what in ("transfer", "hot"):
+            self.bench.db.checkpoint()
+        with self:
+            self.wrk(what, self.bench.warmup, **more)
+            result = self.wrk(what, self.bench.seconds, **more)
+        say(f"{self.name}: {what} {result['rate']:,.0f}/s, server CPU {result['cpu']:.1f} s")
+        return result
+
+    def check_made(self, made):
+        self.bench.expect(self.made <= made <= self.made + self.unsure, f"{self.name}: one transfer for each 2xx",
+                          f"{self.made} acknowledged, {made} made, at most {self.unsure} under way when wrk hung up")
+
+
+class Tally(Server):
+    """`users` people with `accounts` bank accounts each, and `history` transfers between them."""
+
+    path = "/ready"
+
+    def __init__(self, bench, name, users, accounts, history=0):
+        super().__init__(bench, "tallyd_" + name, lambda port: [TALLYD, "serve"])
+        self.users, self.accounts = users, accounts
+        self.database = self.name
+        self.env.update(HOST="127.0.0.1", DATABASE_URL=bench.db.url(self.database), JWT_SECRET=SECRET,
+                        TALLY_RATE_LIMIT="off", TALLY_LOG_LEVEL="warn", TALLY_DATA_DIR=os.path.join(bench.dir, "data"))
+        say(f"{self.name}: {users:,} users, {users * accounts:,} accounts")
+        bench.db.create(self.database)
+        run([TALLYD, "migrate"], env=self.env)
+        rows = bench.db.sql(self.database, file="people.sql", users=users, accounts=accounts, funds=FUNDS * 100)
+        self.people = [line.split("|") for line in rows.splitlines()]
+        self.tokens = [token(int(user), f"bench-{n}", jti) for n, (user, jti) in enumerate(self.people, 1)]
+        if history:
+            self.write_history(history)
+        self.before = self.state()
+        self.granted = 0
+
+    def ended(self, status):
+        self.bench.expect(status == 0, f"{self.name}: ends well", f"exit status {status}: {self.process.tail()}")
+
+    def state(self):
+        """Versions (two for each transfer between bounded accounts) and money."""
+        return [int(x) for x in self.bench.db.sql(
+            self.database, "SELECT sum(version), sum(balance) FROM account WHERE kind = 'bank'").split("|")]
+
+    def write_history(self, count):
+        db, name = self.bench.db, self.database
+        first, owner, total = (int(x) for x in db.sql(
+            name, "SELECT min(id), min(owner_user_id), count(*) FROM account WHERE kind = 'bank'").split("|"))
+        half = total // 2
+        rounds = -(-count // half // 2) * 2
+        # Building an index at once is far quicker than keeping it for each row.
+        indexes = db.sql(name, "SELECT indexname || '|' || indexdef FROM pg_indexes "
+                               "WHERE tablename = 'transfer' AND indexname <> 'transfer_pkey'").splitlines()
+        for index in indexes:
+            db.sql(name, "DROP INDEX " + index.split("|")[0])
+        step = max(2, 1_000_000 // half)
+        for start in range(1, rounds + 1, step):
+            last = min(rounds, start + step - 1)
+            db.sql(name, file="history.sql", first=start, last=last, account=first, half=half, owner=owner,
+                   each=self.accounts, funds=FUNDS * 100)
+            say(f"{self.name}: {last * half:,} of {rounds * half:,} transfers of the past")
+        for index in indexes:
+            db.sql(name, "SET maintenance_work_mem = '1GB'; " + index.split("|", 1)[1])
+        db.sql(name, file="history_end.sql", rounds=rounds)
+        db.checkpoint()
+
+    def write_accounts(self):
+        """The file for the generators, with ids as the server shows them."""
+        local = threading.local()
+
+        def ask(bearer):
+            if not hasattr(local, "connection"):
+                local.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+            local.connection.request("GET", "/api/accounts", headers={"Authorization": "Bearer " + bearer})
+            reply = local.connection.getresponse()
+            text = reply.read()
+            if reply.status != 200:
+                raise RuntimeError(f"{self.name}: GET /api/accounts: {reply.status} {text[:200]}")
+            return bearer, [a["_id"] for a in json.loads(text)["accounts"]]
+
+        with self, concurrent.futures.ThreadPoolExecutor(4) as pool, open(self.file, "w") as f:
+            for bearer, ids in pool.map(ask, self.tokens):
+                f.write(f"{bearer}\t{','.join(ids)}\n")
+        return self
+
+    def write_tokens(self, count):
+        with open(self.file, "w") as f:
+            f.writelines(t + "\n" for t in self.tokens[:count])
+
+    def write_streams(self, path):
+        """Which account each public id stands for: both lists are oldest first."""
+        ids = self.bench.db.sql(self.database, "SELECT id FROM account WHERE kind = 'bank' "
+                                               "ORDER BY owner_user_id, id").split()
+        with open(self.file) as f:
+            public = [p for line in f for p in line.strip().split("\t")[1].split(",")]
+        with open(path, "w") as f:
+            f.writelines(f"{p}\t{i}\n" for p, i in zip(public, ids, strict=True))
+
+    def check(self):
+        versions, money = self.state()
+        self.bench.expect(money == self.before[1], f"{self.name}: no money made or lost", f"{money} of {self.before[1]}")
+        self.check_made((versions - self.before[0]) // 2)
+        audit = subprocess.run([TALLYD, "audit"], env=self.env, capture_output=True, text=True)
+        self.bench.expect(audit.returncode == 0, f"{self.name}: tallyd audit holds",
+                          f"exit {audit.returncode}: {(audit.stdout + audit.stderr)[-800:]}")
+
+
+class Naive:
+    """The database of a peer: naive.sql."""
+
+    def __init__(self, bench, name, users, accounts):
+        self.bench, self.database, self.accounts, self.users = bench, name, accounts, users
+        self.total = users * accounts
+        bench.db.create(name)
+        bench.db.sql(name, file="naive.sql", users=users, accounts=accounts, funds=FUNDS)
+
+    def transfers(self):
+        return int(self.bench.db.sql(self.database, "SELECT count(*) FROM transfer"))
+
+    def check_money(self):
+        money = int(self.bench.db.sql(self.database, "SELECT sum(balance) FROM account"))
+        self.bench.expect(money == self.total * FUNDS, f"{self.database}: no money made or lost",
+                          f"{money} of {self.total * FUNDS}")
+
+
+class Fastify(Server):
+    def __init__(self, bench, users, accounts):
+        super().__init__(bench, "fastify", lambda port: ["node", os.path.join(HERE, "fastify.js")])
+        self.naive = Naive(bench, "fastify", users, accounts)
+        self.env.update(DATABASE_URL=bench.db.url("fastify"), JWT_SECRET=SECRET)
+        with open(self.file, "w") as f:
+            for user in range(1, users + 1):
+                ids = range(1 + (user - 1) * accounts, 1 + user * accounts)
+                f.write(f"{token(user, f'bench-{user}', f'{user:024x}')}\t{','.join(map(str, ids))}\n")
+
+    def check(self):
+        self.naive.check_money()
+        self.check_made(self.naive.transfers())
+
+
+class Broadcast(Server):
+    def __init__(self, bench):
+        super().__init__(bench, "ws", lambda port: ["node", os.path.join(HERE, "broadcast.js")])
+
+    def answers(self):
+        """It speaks nothing but WebSocket: 426 is its way to say that it is there."""
+        try:
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
+            connection.request("GET", "/")
+            return connection.getresponse().status == 426
+        except (OSError, http.client.HTTPException):
+            return False
+
+
+class Nginx(Server):
+    """The floor: nginx that answers from its configuration, one worker."""
+
+    def __init__(self, bench):
+        super().__init__(bench, "nginx", self.command)
+
+    def command(self, port):
+        temps = "".join(f"{kind}_temp_path {self.bench.dir}/nginx-{kind}; " for kind in
+                        ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+        path = os.path.join(self.bench.dir, "nginx.conf")
+        with open(path, "w") as f:
+            f.write("daemon off; worker_processes 1;\n"
+                    f"pid {self.bench.dir}/nginx.pid; error_log {self.bench.dir}/nginx.log;\n"
+                    f"events {{ worker_connections 4096; }}\n"
+                    f"http {{ {temps}access_log off; keepalive_requests 1000000000;\n"
+                    f"  server {{ listen 127.0.0.1:{port};\n"
+                    "    location = /health { default_type application/json; return 200 '{\"status\":\"ok\"}'; } } }\n")
+        return ["/usr/sbin/nginx", "-c", path, "-e", f"{self.bench.dir}/nginx.log"]

@@ -1,0 +1,83 @@
+"""Rows about WebSocket: wsload and the server's CPU around what it measures."""
+import http.client
+import json
+import os
+import subprocess
+
+POINTS_BEFORE = 10_000      # above all levels, so that a grant is one event
+
+
+class Wsload:
+    """Open when the block is entered; the measured seconds are `measured()`."""
+
+    def __init__(self, bench, server, conns, **options):
+        self.bench, self.server = bench, server
+        options.setdefault("warmup", bench.warmup)
+        options.setdefault("seconds", bench.socket_seconds)
+        args = [os.path.join(bench.dir, "wsload"), f"port={server.port}", f"conns={conns}"]
+        self.args = args + [f"{k}={v}" for k, v in options.items()]
+
+    def __enter__(self):
+        self.child = subprocess.Popen(self.args, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.expect_line("ready")
+        return self
+
+    def __exit__(self, *_):
+        self.child.stdin.close()
+        self.child.stdout.close()
+        self.child.terminate()
+        self.child.wait()
+
+    def expect_line(self, word):
+        line = self.child.stdout.readline().strip()
+        if line != word:
+            raise RuntimeError(f"{self.server.name}: wsload says {line or 'nothing'}, not {word}; see above")
+
+    def end(self):
+        self.child.stdin.close()
+        return self.result()
+
+    def result(self):
+        result = json.loads(self.child.stdout.readline() or "null")
+        if result is None:
+            raise RuntimeError(f"{self.server.name}: wsload ended without a result; see above")
+        bad = {k: result[k] for k in ("closed", "missing", "surplus", "refused") if result.get(k)}
+        self.bench.expect(not bad, f"{self.server.name}: every event once to every client, no connection lost",
+                          str(bad))
+        return result
+
+    def measured(self):
+        self.expect_line("start")
+        before = self.server.cpu()
+        self.expect_line("stop")
+        cpu = self.server.cpu() - before
+        result = self.result()
+        result.update(cpu=cpu, per_cpu=result["deliveries"] / max(cpu, 0.01))
+        return result
+
+
+def grant(server, points):
+    """POINTS-09 by the administrator to the user with all the sockets."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    body = json.dumps({"userId": "bench-1", "amount": points, "reason": "bench"})
+    connection.request("POST", "/api/points/admin/add", body,
+                       {"Authorization": "Bearer " + server.tokens[1], "Content-Type": "application/json"})
+    reply = connection.getresponse()
+    text = reply.read()
+    if reply.status != 200:
+        raise RuntimeError(f"{server.name}: a grant of points: {reply.status} {text[:300]}")
+
+
+def fan_out_tally(bench, tally, conns, window):
+    """One user with all the connections; whatever is granted to him is told to all of them."""
+    points = "SELECT coalesce(sum(version), 0) FROM account WHERE kind = 'points'"
+    before = int(bench.db.sql(tally.database, points))
+    tally.write_tokens(1)
+    grant(tally, POINTS_BEFORE)
+    with Wsload(bench, tally, conns, what="grants", window=window, hello=1, tokens=tally.file, user="bench-1",
+                admin=tally.tokens[1]) as load:
+        result = load.measured()
+    made = int(bench.db.sql(tally.database, points)) - before
+    bench.expect(made == result["sent"] + 1, f"{tally.name}: one transfer for each grant",
+                 f"{result['sent'] + 1} granted, {made} made")
+    return result

@@ -3,5 +3,6 @@
 
 #include "domain/app.h"
 
-/* Reads the header into posting.scope and .key (none sent: none set). False: it cannot be one, and the request has been answered. */
+/* Reads the header into posting.scope and .key (none sent: none set). False: it cannot be one, and
+ * the request has been answered. */
 bool idempotency_read(struct http_request *req, struct posting *posting);

@@ -1,8 +1,9 @@
 /* Who is calling: tokens, Basic keys, and who may call what.
  *
- * Tokens are checked against the book and the set of revoked ones, both in memory and kept by the change
- * stream; while the stream is not live but the database answers, the database is asked; while the database
- * is away, memory answers. Verified tokens and keys are cached, so that a request costs a hash and a compare. */
+ * Tokens are checked against the book and the set of revoked ones, both in memory and kept by the
+ * change stream; while the stream is not live but the database answers, the database is asked;
+ * while the database is away, memory answers. Verified tokens and keys are cached, so that a
+ * request costs a hash and a compare. */
 #pragma once
 
 #include "domain/app.h"
@@ -48,8 +49,9 @@ void auth_free(struct auth *a);
 void auth_gate(struct http_request *req);
 const char *auth_schemes(int rule);
 
-/* Checks a customer's token, wherever it came from. `done` comes once, possibly before the call returns (then *who is already set and the
- * result is not AUTH_WAIT). AUTH_NO: bad, expired or revoked. AUTH_AWAY: cannot be told now (503). */
+/* Checks a customer's token, wherever it came from. `done` comes once, possibly before the call
+ * returns (then *who is already set and the result is not AUTH_WAIT). AUTH_NO: bad, expired or
+ * revoked. AUTH_AWAY: cannot be told now (503). */
 enum auth_result { AUTH_YES, AUTH_NO, AUTH_AWAY, AUTH_WAIT };
 typedef void (*auth_done)(void *arg, enum auth_result result, const struct caller *who);
 enum auth_result auth_token(struct auth *a, struct str token, struct caller *who, auth_done done, void *arg);
@@ -59,9 +61,10 @@ enum auth_result auth_key(struct auth *a, struct str credentials, struct caller 
 /* A token for a session row that has just been written (its jti comes from the database). */
 struct str auth_sign(struct auth *a, const struct person *person, struct str jti, int64_t issued_s, int64_t expires_s,
                      struct arena *arena);
-/* The same without a server: for operator commands. Only the person's id, username and is_agent are looked at. */
-struct str auth_sign_with(const struct hmac_key *secret, const struct pid_key *pids, const struct person *person, struct str jti,
-                          int64_t issued_s, int64_t expires_s, struct arena *arena);
+/* The same without a server: for operator commands. Only the person's id, username and is_agent are
+ * looked at. */
+struct str auth_sign_with(const struct hmac_key *secret, const struct pid_key *pids, const struct person *person,
+                          struct str jti, int64_t issued_s, int64_t expires_s, struct arena *arena);
 /* Set-Cookie for register and log-in, and the one that clears it. */
 void auth_set_cookie(struct http_request *req, struct str token);
 void auth_clear_cookie(struct http_request *req);
@@ -69,5 +72,6 @@ void auth_clear_cookie(struct http_request *req);
 /* From the change stream and from our own commits, in any order, repeats are harmless. */
 void auth_revoked(struct auth *a, struct str jti, int64_t expires_s);
 void auth_key_changed(struct auth *a);            /* forgets all cached keys */
-/* Whether a token that was good when a socket opened still is (revoked, user disabled, password changed). */
+/* Whether a token that was good when a socket opened still is (revoked, user disabled, password
+ * changed). */
 bool auth_still_good(const struct auth *a, const struct caller *c);

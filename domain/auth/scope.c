@@ -35,7 +35,8 @@ struct str scope_text(int set, struct arena *arena)
 {
     struct str text = STR("");
     for (int i = 0; i < SCOPES; i++) {
-        if (set & scopes[i].scope) text = arena_printf(arena, "%.*s%s%.*s", STR_FMT(text), text.n ? "," : "", STR_FMT(scopes[i].name));
+        if (!(set & scopes[i].scope)) continue;
+        text = arena_printf(arena, "%.*s%s%.*s", STR_FMT(text), text.n ? "," : "", STR_FMT(scopes[i].name));
     }
     return text;
 }

@@ -1,5 +1,6 @@
-/* Customers' tokens: HS256, good while their session is not revoked, their user active, and their issue not before the user's
- * tokens_from (a password change moves it). All three are looked up in memory; see auth.h for when the database is asked. */
+/* Customers' tokens: HS256, good while their session is not revoked, their user active, and their
+ * issue not before the user's tokens_from (a password change moves it). All three are looked up in
+ * memory; see auth.h for when the database is asked. */
 #include <string.h>
 
 #include "core/clock.h"
@@ -138,8 +139,8 @@ enum auth_result auth_token(struct auth *a, struct str token, struct caller *who
     return result;
 }
 
-struct str auth_sign_with(const struct hmac_key *secret, const struct pid_key *pids, const struct person *person, struct str jti,
-                          int64_t issued_s, int64_t expires_s, struct arena *arena)
+struct str auth_sign_with(const struct hmac_key *secret, const struct pid_key *pids, const struct person *person,
+                          struct str jti, int64_t issued_s, int64_t expires_s, struct arena *arena)
 {
     struct buf b;
     char pid[PID_CHARS];

@@ -1,4 +1,5 @@
-/* tallyd apikey add, list and revoke. A key is 256 random bits; only its hash is stored, so it is shown once. */
+/* tallyd apikey add, list and revoke. A key is 256 random bits; only its hash is stored, so it is
+ * shown once. */
 #include <stdio.h>
 #include <string.h>
 
@@ -78,7 +79,8 @@ static int revoke_key(struct shell *sh)
     db_args_init(&args, &sh->arena);
     db_text(&args, sh->values[HOLDER].s);
     if (shell_exec(sh, &sql_command_apikey_revoke, &args, NULL, &r) != OK) return FAILED;
-    if (db_rows(r) == 0) return shell_fail(sh, "%.*s holds no active key (tallyd apikey list)", STR_FMT(sh->values[HOLDER].s));
+    if (db_rows(r) == 0)
+        return shell_fail(sh, "%.*s holds no active key (tallyd apikey list)", STR_FMT(sh->values[HOLDER].s));
     printf("revoked the key of %.*s\n", STR_FMT(db_cell(r, 0, 0)));
     return DONE;
 }
@@ -101,11 +103,13 @@ int command_apikey(const struct settings *s, int argc, char **argv)
         struct shell sh;
         int status = MISUSED;
         shell_init(&sh, verbs[i].name, s);
-        if (shell_options(&sh, verbs[i].options, NULL, argc - 1, argv + 1) && (!verbs[i].check || verbs[i].check(&sh) == DONE))
+        if (shell_options(&sh, verbs[i].options, NULL, argc - 1, argv + 1) &&
+            (!verbs[i].check || verbs[i].check(&sh) == DONE))
             status = shell_connect(&sh, true) ? verbs[i].run(&sh) : FAILED;
         shell_fini(&sh);
         return status;
     }
-    fprintf(stderr, "tallyd apikey: say what to do: apikey add, apikey list, apikey revoke (tallyd --help shows how)\n");
+    fputs("tallyd apikey: say what to do: apikey add, apikey list, apikey revoke (tallyd --help shows how)\n",
+          stderr);
     return MISUSED;
 }

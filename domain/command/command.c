@@ -16,13 +16,16 @@ const struct command commands[] = {
     { "seed", "seed", "sample data, not in production", command_seed },
     { "check", "check", "look at the configuration and the database", command_check },
     { "audit", "audit", "prove the ledger; exit status 1 when it does not hold", command_audit },
-    { "user", "user add --email E --password P [--name N] [--role R]", "a person; R is user, admin, system or agent", command_user },
+    { "user", "user add --email E --password P [--name N] [--role R]",
+      "a person; R is user, admin, system or agent", command_user },
     { "user", "user role --email E --role R", "another role", command_user },
-    { "apikey", "apikey add --holder H --scope S[,S...]", "a key; S is userstate, points, rewards or system", command_apikey },
+    { "apikey", "apikey add --holder H --scope S[,S...]",
+      "a key; S is userstate, points, rewards or system", command_apikey },
     { "apikey", "apikey list", "the keys' holders and scopes", command_apikey },
     { "apikey", "apikey revoke --holder H", "ends a key at once", command_apikey },
     { "token", "token --email E [--ttl SECONDS]", "a token of a person", command_token },
-    { "pos-admin", "pos-admin add --email E --password P", "an administrator of the point of sale", command_pos_admin },
+    { "pos-admin", "pos-admin add --email E --password P",
+      "an administrator of the point of sale", command_pos_admin },
     { NULL, NULL, NULL, NULL },
 };
 
@@ -95,8 +98,10 @@ static int check_files(const struct shell *sh)
             net_tls_free(tls);
         }
     }
-    /* The server makes the directory when it needs it, so one that is not there yet is fine if it can be made here. */
-    bool writable = access(s->data_dir, W_OK | X_OK) == 0 || (access(s->data_dir, F_OK) != 0 && access(".", W_OK | X_OK) == 0);
+    /* The server makes the directory when it needs it, so one that is not there yet is fine if it
+     * can be made here. */
+    bool writable = access(s->data_dir, W_OK | X_OK) == 0 ||
+                    (access(s->data_dir, F_OK) != 0 && access(".", W_OK | X_OK) == 0);
     if (!writable) {
         printf("TALLY_DATA_DIR: %s is not writable for this user\n", s->data_dir);
         faults++;

@@ -1,4 +1,5 @@
-/* The operator's commands besides `serve`: they talk to the database directly, print plainly, and end. */
+/* The operator's commands besides `serve`: they talk to the database directly, print plainly, and
+ * end. */
 #pragma once
 
 #include "domain/settings.h"

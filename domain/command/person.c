@@ -1,5 +1,5 @@
-/* A person with all that belongs to him, in one statement. The unique indexes decide about what two make at the same moment: a username or
- * a referral code is tried again, an e-mail is an answer. */
+/* A person with all that belongs to him, in one statement. The unique indexes decide about what two
+ * make at the same moment: a username or a referral code is tried again, an e-mail is an answer. */
 #include "domain/command/person.h"
 
 #include <string.h>

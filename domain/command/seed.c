@@ -1,5 +1,6 @@
-/* Sample data for a first look. Idempotent: everything has a name or a key by which the next run finds it. Value moves by real postings,
- * one transaction each, told to running servers like any other, so that the audit holds and sockets hear of it. */
+/* Sample data for a first look. Idempotent: everything has a name or a key by which the next run
+ * finds it. Value moves by real postings, one transaction each, told to running servers like any
+ * other, so that the audit holds and sockets hear of it. */
 #include <stdio.h>
 
 #include "core/digest.h"
@@ -74,7 +75,7 @@ static bool add_key(struct seed *seed)
     return true;
 }
 
-/* Accounts ----------------------------------------------------------------------------------------- */
+/* Accounts ------------------------------------------------------------------------------------ */
 
 static bool read_accounts(struct seed *seed, struct str email, const struct db_result **r)
 {
@@ -114,7 +115,7 @@ static bool find_accounts(struct seed *seed, struct str email, enum place bank, 
     return true;
 }
 
-/* Value -------------------------------------------------------------------------------------------- */
+/* Value --------------------------------------------------------------------------------------- */
 
 static const char *idem_of(struct seed *seed, const char *key)
 {
@@ -203,7 +204,7 @@ int command_seed(const struct settings *s, int argc, char **argv)
     if (!shell_options(&sh, no_options, NULL, argc, argv)) {
         status = MISUSED;
     } else if (s->production) {
-        status = shell_fail(&sh, "refused: everybody knows the passwords of the sample data (NODE_ENV is production)");
+        status = shell_fail(&sh, "refused in production: everybody knows the passwords of the sample data");
     } else if (!shell_connect(&sh, true) || !add_people(&seed) || !add_key(&seed) ||
                !find_accounts(&seed, people[2].email, ALICE, ALICE_POINTS) ||
                !find_accounts(&seed, people[3].email, BOB, BOB_POINTS) || !move_value(&seed)) {

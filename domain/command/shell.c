@@ -1,5 +1,5 @@
-/* Options are rows like the fields of an endpoint, and are validated by the same code, so that what a command accepts as an e-mail
- * address or a password is what the server accepts. */
+/* Options are rows like the fields of an endpoint, and are validated by the same code, so that what
+ * a command accepts as an e-mail address or a password is what the server accepts. */
 #include "domain/command/shell.h"
 
 #include <stdarg.h>
@@ -35,7 +35,7 @@ int shell_fail(const struct shell *sh, const char *format, ...)
     return FAILED;
 }
 
-/* Options ------------------------------------------------------------------------------------------ */
+/* Options ------------------------------------------------------------------------------------- */
 
 static int find_field(const struct field *fields, struct str name)
 {
@@ -48,7 +48,8 @@ static int find_field(const struct field *fields, struct str name)
 static void list_options(const struct field *fields)
 {
     fprintf(stderr, "  options:%s", fields[0].name ? "" : " none");
-    for (; fields->name; fields++) fprintf(stderr, " --%s%s", fields->name, fields->flags & FIELD_REQUIRED ? "" : " (optional)");
+    for (; fields->name; fields++)
+        fprintf(stderr, " --%s%s", fields->name, fields->flags & FIELD_REQUIRED ? "" : " (optional)");
     fputc('\n', stderr);
 }
 
@@ -78,7 +79,8 @@ static bool validate_option(struct shell *sh, const struct field *field, const c
     return false;
 }
 
-/* The value of the option at argv[*i], which is moved to its last word; NULL, and said, when it has none. */
+/* The value of the option at argv[*i], which is moved to its last word; NULL, and said, when it has
+ * none. */
 static char *value_of(struct shell *sh, int argc, char **argv, int *i)
 {
     char *equals = strchr(argv[*i], '=');
@@ -88,7 +90,8 @@ static char *value_of(struct shell *sh, int argc, char **argv, int *i)
     return NULL;
 }
 
-static bool take_option(struct shell *sh, const struct field *fields, const char *secret, int argc, char **argv, int *i)
+static bool take_option(struct shell *sh, const struct field *fields, const char *secret, int argc, char **argv,
+                        int *i)
 {
     const char *word = argv[*i];
     struct str rest = { word, strlen(word) };
@@ -134,7 +137,7 @@ bool shell_options(struct shell *sh, const struct field *fields, const char *sec
     return faults == 0;
 }
 
-/* The database ------------------------------------------------------------------------------------- */
+/* The database -------------------------------------------------------------------------------- */
 
 bool shell_schema(struct shell *sh, int64_t *version)
 {
@@ -154,8 +157,8 @@ static bool schema_is_current(struct shell *sh)
     int64_t found, expected = db_migrations_version(migrations_all);
     if (!shell_schema(sh, &found)) return false;
     if (found == expected) return true;
-    shell_fail(sh, "the database's schema is version %lld, this binary's is %lld: %s", (long long) found, (long long) expected,
-               found < expected ? "run tallyd migrate first" : "use a newer tallyd");
+    shell_fail(sh, "the database's schema is version %lld, this binary's is %lld: %s", (long long) found,
+               (long long) expected, found < expected ? "run tallyd migrate first" : "use a newer tallyd");
     return false;
 }
 
@@ -178,6 +181,6 @@ enum err shell_exec(struct shell *sh, const struct sql *sql, const struct db_arg
     *r = result;
     if (err == ERR_SQL && constraint && strcmp(db_constraint(result), constraint) == 0) return err;
     if (err == ERR_SQL) shell_fail(sh, "the database refused (%s): %s", db_sqlstate(result), db_message(result));
-    else if (err != OK) shell_fail(sh, "the database has gone away: nothing is known of the last statement, look before you repeat");
+    else if (err != OK) shell_fail(sh, "the database has gone away: it is not known whether this was done");
     return err;
 }

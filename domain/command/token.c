@@ -22,9 +22,12 @@ static bool find_person(struct shell *sh, struct person *person)
     db_args_init(&args, &sh->arena);
     db_text(&args, sh->values[EMAIL].s);
     if (shell_exec(sh, &sql_command_token_user, &args, NULL, &r) != OK) return false;
-    if (db_rows(r) == 0 || !db_cell_bool(r, 0, 3)) {
-        shell_fail(sh, db_rows(r) ? "the user with the e-mail %.*s is disabled" : "there is no user with the e-mail %.*s",
-                   STR_FMT(sh->values[EMAIL].s));
+    if (db_rows(r) == 0) {
+        shell_fail(sh, "there is no user with the e-mail %.*s", STR_FMT(sh->values[EMAIL].s));
+        return false;
+    }
+    if (!db_cell_bool(r, 0, 3)) {
+        shell_fail(sh, "the user with the e-mail %.*s is disabled", STR_FMT(sh->values[EMAIL].s));
         return false;
     }
     *person = (struct person){

@@ -28,7 +28,8 @@ static int add(struct shell *sh)
         printf("id %lld\nusername %.*s\n", (long long) id, STR_FMT(username));
         return DONE;
     case PERSON_EXISTS:
-        return shell_fail(sh, "there is already a user with the e-mail %.*s (tallyd user role changes the role)", STR_FMT(person.email));
+        return shell_fail(sh, "there is already a user with the e-mail %.*s (tallyd user role changes the role)",
+                          STR_FMT(person.email));
     default:
         return FAILED;
     }
@@ -50,7 +51,8 @@ static int role(struct shell *sh)
     db_text(&args, sh->values[ROLE_EMAIL].s);
     db_text(&args, sh->values[ROLE_ROLE].s);
     if (shell_exec(sh, &sql_command_user_role, &args, NULL, &r) != OK) return FAILED;
-    if (db_rows(r) == 0) return shell_fail(sh, "there is no user with the e-mail %.*s", STR_FMT(sh->values[ROLE_EMAIL].s));
+    if (db_rows(r) == 0)
+        return shell_fail(sh, "there is no user with the e-mail %.*s", STR_FMT(sh->values[ROLE_EMAIL].s));
     printf("%.*s is %.*s\n", STR_FMT(db_cell(r, 0, 0)), STR_FMT(sh->values[ROLE_ROLE].s));
     return DONE;
 }

@@ -1,4 +1,5 @@
-/* POINTS-09: an administrator grants points or takes them. A grant raises the lifetime points and may cross a level; a deduction leaves both. */
+/* POINTS-09: an administrator grants points or takes them. A grant raises the lifetime points and
+ * may cross a level; a deduction leaves both. */
 #include <string.h>
 
 #include "core/log.h"
@@ -136,7 +137,8 @@ void points_admin_add(struct http_request *req)
         reply_faults(req, &faults);
         return;
     }
-    /* A username is never all digits and never 24 hexadecimal characters, so the three forms cannot be mistaken for each other. */
+    /* A username is never all digits and never 24 hexadecimal characters, so the three forms cannot
+     * be mistaken for each other. */
     bool by_number = all_digits(who) && who.n < PID_CHARS;
     if (by_number) str_to_i64(who, &user);
     else user = pid_decode(&app->pids, PID_USER, who);

@@ -1,5 +1,5 @@
-/* A user out of memory, or out of the tables first when memory cannot tell: by name, when the change stream is not live, or when another
- * process created him a moment ago. */
+/* A user out of memory, or out of the tables first when memory cannot tell: by name, when the
+ * change stream is not live, or when another process created him a moment ago. */
 #include "domain/live/live.h"
 #include "domain/points/points_private.h"
 #include "domain/sql_endpoint.h"

@@ -1,6 +1,7 @@
-/* A level-up is a row of the user's inbox that is written with the posting that caused it, or not at all. Whether it is one follows from the
- * lifetime points before and after, which the ledger has decided under the account's lock: so of any number of parallel grants exactly
- * one crosses the threshold. */
+/* A level-up is a row of the user's inbox that is written with the posting that caused it, or not
+ * at all. Whether it is one follows from the lifetime points before and after, which the ledger has
+ * decided under the account's lock: so of any number of parallel grants exactly one crosses the
+ * threshold. */
 #include "core/must.h"
 #include "domain/points/points_private.h"
 #include "sql.h"
@@ -45,8 +46,8 @@ static struct str make_data(const struct app *app, const struct posted *posted, 
     return data;
 }
 
-void points_attach_level_up(struct points *p, struct posting *posting, int leg, const struct person *person, int64_t lifetime_before,
-                            struct arena *arena)
+void points_attach_level_up(struct points *p, struct posting *posting, int leg, const struct person *person,
+                            int64_t lifetime_before, struct arena *arena)
 {
     const struct posted *posted = &posting->posted[leg];
     const struct level *previous, *reached;

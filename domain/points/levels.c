@@ -1,4 +1,5 @@
-/* Reading the levels, and finding one. There are at most fifty and mostly four, so they are searched from the top. */
+/* Reading the levels, and finding one. There are at most fifty and mostly four, so they are
+ * searched from the top. */
 #include "domain/points/levels.h"
 
 void levels_init(struct levels *l)
@@ -32,7 +33,8 @@ static bool read_perks(const struct json *object, struct arena *arena, struct st
     return true;
 }
 
-static const char *read_level(const struct json *object, struct arena *arena, const struct level *below, struct level *out)
+static const char *read_level(const struct json *object, struct arena *arena, const struct level *below,
+                              struct level *out)
 {
     const struct json *name = json_get(object, STR("name"));
     if (!name || name->type != JSON_STRING || name->text.n == 0) return "a level has no name";
@@ -51,7 +53,8 @@ static const char *read_all(struct levels *l, struct str json)
     struct json *array;
     const char *why = NULL;
     if (json_parse(json, &l->arena, &array, &why) != OK) return why;
-    if (array->type != JSON_ARRAY || array->count < 1 || array->count > LEVELS_MAX) return "there must be 1 to 50 levels";
+    bool fits = array->type == JSON_ARRAY && array->count >= 1 && array->count <= LEVELS_MAX;
+    if (!fits) return "there must be 1 to 50 levels";
     for (const struct json *object = array->child; object && !why; object = object->next) {
         struct level *level = &l->list[l->count];
         why = read_level(object, &l->arena, l->count ? level - 1 : NULL, level);

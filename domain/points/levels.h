@@ -21,13 +21,15 @@ struct levels {
 void levels_init(struct levels *l);
 void levels_fini(struct levels *l);
 
-/* Reads [{name, tier, minPoints, perks}, …], tiers and thresholds ascending, 1 to 50 of them. Replaces what was there, or returns
- * ERR_INVALID with *why and changes nothing. */
+/* Reads [{name, tier, minPoints, perks}, …], tiers and thresholds ascending, 1 to 50 of them.
+ * Replaces what was there, or returns ERR_INVALID with *why and changes nothing. */
 enum err levels_read(struct levels *l, struct str json, const char **why);
 
-/* The highest level whose threshold has been reached, NULL below the first; *next is the one after it, NULL on the top. */
+/* The highest level whose threshold has been reached, NULL below the first; *next is the one after
+ * it, NULL on the top. */
 const struct level *levels_at(const struct levels *l, int64_t lifetime, const struct level **next);
 
-/* True when going from `before` to `after` reaches a higher level than before; *previous is NULL when there was none. */
+/* True when going from `before` to `after` reaches a higher level than before; *previous is NULL
+ * when there was none. */
 bool levels_crossed(const struct levels *l, int64_t before, int64_t after, const struct level **previous,
                     const struct level **reached);

@@ -14,8 +14,9 @@ void points_open_level(struct buf *b, const struct level *level);
 void points_put_level(struct buf *b, const struct level *level);
 void points_put_pid(struct buf *b, const struct app *app, struct str name, enum pid_kind kind, int64_t id);
 
-/* Calls then(req, user) when memory knows the user as he is, after reading him and his accounts from the tables if need be; otherwise
- * the request is answered. Exactly one of `user` (> 0) and `username` is given. */
+/* Calls then(req, user) when memory knows the user as he is, after reading him and his accounts
+ * from the tables if need be; otherwise the request is answered. Exactly one of `user` (> 0) and
+ * `username` is given. */
 void points_find_user(struct http_request *req, int64_t user, struct str username,
                       void (*then)(struct http_request *req, const struct person *person));
 

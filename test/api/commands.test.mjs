@@ -74,7 +74,9 @@ describe('every command', () => {
 
   test('needs the schema of this binary', async () => {
     const empty = await freshDatabase({ migrated: false });
-    for (const args of connecting.slice(1)) await refuses(1, args, /schema is version 0, this binary's is \d+: run tallyd migrate first/, { on: empty });
+    for (const args of connecting.slice(1)) {
+      await refuses(1, args, /schema is version 0, this binary's is \d+: run tallyd migrate first/, { on: empty });
+    }
   });
 
   for (const [args, said] of [
@@ -91,7 +93,8 @@ describe('every command', () => {
     [['user', 'add', '--email', 'a@b.co', '--email=c@d.co', '--password', PASSWORD], /--email is given twice/],
     [['user', 'add', '--email', 'nonsense', '--password', PASSWORD], /--email must be a valid e-mail address/],
     [['user', 'add', '--email', 'a@b.co', '--password', 'short'], /--password must be 8 to 128 characters/],
-    [['user', 'add', '--email', 'a@b.co', '--password', PASSWORD, '--role', 'god'], /--role must be one of user, admin, system, agent/],
+    [['user', 'add', '--email', 'a@b.co', '--password', PASSWORD, '--role', 'god'],
+      /--role must be one of user, admin, system, agent/],
     [['user', 'role', '--email', 'a@b.co'], /--role is missing/],
     [['apikey', 'add', '--holder', 'h', '--scope', 'system,all'], /--scope must be one or more of/],
     [['apikey', 'add', '--holder', 'h', '--scope', ','], /--scope must be one or more of/],
@@ -133,7 +136,8 @@ describe('tallyd check', () => {
 
   test('names each thing that is not', async () => {
     const empty = await freshDatabase({ migrated: false });
-    const bad = await tallyd(['check'], { on: empty, env: { TLS_CERT: '/nonexistent', TLS_KEY: '/nonexistent', TALLY_DATA_DIR: '/proc' } });
+    const env = { TLS_CERT: '/nonexistent', TLS_KEY: '/nonexistent' };
+    const bad = await tallyd(['check'], { on: empty, env });
     assert.equal(bad.code, 1);
     assert.match(bad.stdout, /^TLS_CERT, TLS_KEY: /m);
     assert.match(bad.stdout, /^schema version is 0, expected \d+: run the migrate command$/m);
@@ -148,26 +152,32 @@ describe('tallyd check', () => {
 
 describe('tallyd user', () => {
   test('add makes a person who can log in, verified, with points and a referral code', async () => {
-    const { stdout } = await does(['user', 'add', '--email', 'Ada.One@Example.com', '--password', PASSWORD, '--name', 'Ada de la Cruz']);
+    const options = ['--email', 'Ada.One@Example.com', '--password', PASSWORD, '--name', 'Ada de la Cruz'];
+    const { stdout } = await does(['user', 'add', ...options]);
     const [, id, username] = /^id (\d+)\nusername (\S+)\n$/.exec(stdout);
     assert.equal(username, 'ada.one');
-    const [row] = await query(database, `SELECT first_name, last_name, email, email_verified_at IS NOT NULL AS verified, is_admin, is_system,
-      agent, length(referral_code) AS code, (SELECT count(*) FROM account WHERE owner_user_id = users.id AND kind = 'points') AS points
+    const [row] = await query(database, `SELECT first_name, last_name, email, email_verified_at IS NOT NULL AS verified,
+      is_admin, is_system, agent, length(referral_code) AS code,
+      (SELECT count(*) FROM account WHERE owner_user_id = users.id AND kind = 'points') AS points
       FROM users WHERE id = ${id}`);
-    assert.deepEqual(row, { first_name: 'Ada', last_name: 'de la Cruz', email: 'ada.one@example.com', verified: true, is_admin: false,
-      is_system: false, agent: false, code: 8, points: 1 });
+    assert.deepEqual(row, {
+      first_name: 'Ada', last_name: 'de la Cruz', email: 'ada.one@example.com', verified: true,
+      is_admin: false, is_system: false, agent: false, code: 8, points: 1,
+    });
     assert.equal((await logIn(server, { email: 'ada.one@example.com', password: PASSWORD })).name, 'Ada de la Cruz');
   });
 
   test('add without a name takes it from the e-mail', async () => {
     const { stdout } = await does(['user', 'add', '--email=nameless@example.com', `--password=${PASSWORD}`]);
-    const [row] = await query(database, `SELECT first_name, last_name FROM users WHERE id = ${/^id (\d+)/.exec(stdout)[1]}`);
+    const [, id] = /^id (\d+)/.exec(stdout);
+    const [row] = await query(database, `SELECT first_name, last_name FROM users WHERE id = ${id}`);
     assert.deepEqual(row, { first_name: 'nameless', last_name: '' });
   });
 
   test('add refuses an e-mail that somebody has, in whatever case', async () => {
     await does(['user', 'add', '--email', 'taken@example.com', '--password', PASSWORD]);
-    await refuses(1, ['user', 'add', '--email', 'TAKEN@example.com', '--password', PASSWORD], /already a user with the e-mail taken@example\.com/);
+    await refuses(1, ['user', 'add', '--email', 'TAKEN@example.com', '--password', PASSWORD],
+      /already a user with the e-mail taken@example\.com/);
   });
 
   test('add finds a free username', async () => {
@@ -194,7 +204,8 @@ describe('tallyd user', () => {
     assert.deepEqual(row, { agent: true, is_admin: false, is_system: false });
   });
 
-  test('role of nobody fails', () => refuses(1, ['user', 'role', '--email', 'no@body.example.com', '--role', 'admin'], /no user with the e-mail/));
+  test('role of nobody fails', () =>
+    refuses(1, ['user', 'role', '--email', 'no@body.example.com', '--role', 'admin'], /no user with the e-mail/));
 
   test('the password is neither printed nor stored', async () => {
     const secret = 'never to be seen anywhere';
@@ -202,8 +213,8 @@ describe('tallyd user', () => {
     const { stdout, stderr } = await tallyd(args, { env: { TALLY_LOG_LEVEL: 'debug' } });
     assert.match(stdout, /^id \d+\nusername quiet\n$/);
     assert.ok(!stderr.includes(secret), stderr);
-    const [{ password_hash: hash }] = await query(database, `SELECT password_hash FROM user_credentials c JOIN users u ON u.id = c.user_id
-      WHERE email = 'quiet@example.com'`);
+    const [{ password_hash: hash }] = await query(database, `SELECT password_hash FROM user_credentials c
+      JOIN users u ON u.id = c.user_id WHERE email = 'quiet@example.com'`);
     assert.match(hash, /^\$argon2id\$/);
   });
 
@@ -213,7 +224,8 @@ describe('tallyd user', () => {
     for (const given of [['--password', 'secret words'], ['--password=secret words']]) {
       const url = `postgres://127.0.0.1:${mute.address().port}/tally`;
       const env = { ...process.env, ...sanitizerEnv, TALLY_DATABASE_URL: url };
-      const child = spawn(tallydPath, ['user', 'add', '--email', 'ps@example.com', ...given], { env, cwd: dir, stdio: 'ignore' });
+      const args = ['user', 'add', '--email', 'ps@example.com', ...given];
+      const child = spawn(tallydPath, args, { env, cwd: dir, stdio: 'ignore' });
       const ended = new Promise((resolve) => { child.on('close', resolve); });
       const shown = () => readFileSync(`/proc/${child.pid}/cmdline`, 'latin1');
       await until(() => shown().includes('*'.repeat('secret words'.length)), 'the password to be wiped');
@@ -239,7 +251,8 @@ describe('tallyd token', () => {
     const claims = JSON.parse(Buffer.from(token.split('.')[1], 'base64url'));
     assert.equal(claims.exp - claims.iat, 60);
     assert.deepEqual([claims.user, claims.agent, claims.realm], ['tess', false, 'customer']);
-    const [row] = await query(database, `SELECT surface, extract(epoch FROM expires_at)::bigint AS exp FROM sessions WHERE jti = '${claims.jti}'`);
+    const [row] = await query(database, `SELECT surface, extract(epoch FROM expires_at)::bigint AS exp
+      FROM sessions WHERE jti = '${claims.jti}'`);
     assert.deepEqual(row, { surface: 'command', exp: claims.exp });
   });
 
@@ -254,10 +267,12 @@ describe('tallyd token', () => {
 describe('tallyd apikey', () => {
   const FUNDS = '/api/transactions/system/initial-funds';
   const ask = (basic) => api(server).post(FUNDS, { basic, body: {} });
+  const lastWord = ({ stdout }) => stdout.trim().split(/\s/).at(-1);
+  const add = async (holder, scope) => lastWord(await does(['apikey', 'add', '--holder', holder, '--scope', scope]));
 
   test('add prints the key as the last word, once; it opens what its scope opens', async () => {
     const { stdout } = await does(['apikey', 'add', '--holder', 'Till', '--scope', 'system,points,system']);
-    const key = stdout.trim().split(/\s/).at(-1);
+    const key = lastWord({ stdout });
     assert.match(key, /^[\w-]{43}$/);
     assert.match(stdout, /^holder Till\nscopes points,system\n/);
     assert.equal((await ask(`Till:${key}`)).status, 400);
@@ -271,19 +286,20 @@ describe('tallyd apikey', () => {
   });
 
   test('without the scope it is 403', async () => {
-    const key = (await does(['apikey', 'add', '--holder', 'shop', '--scope', 'points'])).stdout.trim().split(/\s/).at(-1);
+    const key = await add('shop', 'points');
     assert.equal((await ask(`shop:${key}`)).status, 403);
   });
 
   test('a holder has one key; revoked it ends at once, and there may be a new one', async () => {
-    const first = (await does(['apikey', 'add', '--holder', 'kiosk', '--scope', 'system'])).stdout.trim().split(/\s/).at(-1);
-    await refuses(1, ['apikey', 'add', '--holder', 'KIOSK', '--scope', 'system'], /holds a key already: revoke it first/);
+    const first = await add('kiosk', 'system');
+    await refuses(1, ['apikey', 'add', '--holder', 'KIOSK', '--scope', 'system'],
+      /holds a key already: revoke it first/);
     assert.equal((await ask(`kiosk:${first}`)).status, 400);
     assert.equal((await does(['apikey', 'revoke', '--holder', 'Kiosk'])).stdout, 'revoked the key of kiosk\n');
     await until(async () => (await ask(`kiosk:${first}`)).status === 401, 'the key to be refused');
     await refuses(1, ['apikey', 'revoke', '--holder', 'kiosk'], /holds no active key/);
     assert.match((await does(['apikey', 'list'])).stdout, /^kiosk .*revoked/m);
-    const second = (await does(['apikey', 'add', '--holder', 'kiosk', '--scope', 'system'])).stdout.trim().split(/\s/).at(-1);
+    const second = await add('kiosk', 'system');
     assert.notEqual(second, first);
     await until(async () => (await ask(`kiosk:${second}`)).status === 400, 'the new key to be taken');
     fails(await ask(`kiosk:${first}`), 401, 'Unauthorized');
@@ -338,7 +354,8 @@ describe('tallyd audit', () => {
   test('fails when the ledger does not hold, and says which rule', async () => {
     const broken = await freshDatabase();
     await does(['seed'], { on: broken });
-    await execute(broken, "UPDATE account SET balance = balance + 1 WHERE id = (SELECT min(id) FROM account WHERE kind = 'bank')");
+    await execute(broken, `UPDATE account SET balance = balance + 1
+      WHERE id = (SELECT min(id) FROM account WHERE kind = 'bank')`);
     const done = await tallyd(['audit'], { on: broken });
     assert.equal(done.code, 1);
     assert.match(done.stdout, /^FAILED every account is the sum of its transfers: 1 wrong/m);

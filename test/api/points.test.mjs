@@ -34,7 +34,8 @@ let count = 0;
 /** By the operator's commands: { email, number, username, id, token, api }. */
 async function person(name, role = 'user') {
   const email = `${name.toLowerCase()}.${++count}@example.com`;
-  const said = await server.command('user', 'add', '--email', email, '--password', 'correct horse', '--name', name, '--role', role);
+  const options = ['--email', email, '--password', 'correct horse', '--name', name, '--role', role];
+  const said = await server.command('user', 'add', ...options);
   const [, number, username] = /^id (\d+)\nusername (\S+)\n$/.exec(said);
   const token = (await server.command('token', '--email', email)).trim();
   const { sub } = JSON.parse(Buffer.from(token.split('.')[1], 'base64url'));
@@ -67,7 +68,9 @@ describe('POINTS-01, my points', () => {
     });
   });
 
-  for (const [points, level, next] of [[999, BRONZE, SILVER], [1000, SILVER, GOLD], [4999, GOLD, PLATINUM], [5000, PLATINUM, null]]) {
+  for (const [points, level, next] of [
+    [999, BRONZE, SILVER], [1000, SILVER, GOLD], [4999, GOLD, PLATINUM], [5000, PLATINUM, null],
+  ]) {
     test(`with ${points} points the level is ${level.name}`, async () => {
       const ada = await person('Ada');
       assert.equal((await add(ada, points)).status, 200);
@@ -81,7 +84,8 @@ describe('POINTS-01, my points', () => {
   test('counts pending and completed referrals, told by the change stream', async () => {
     const ada = await person('Ada');
     await execute(server.database, `
-      INSERT INTO referrals (referrer_id, code_used, status) VALUES (${ada.number}, 'X', 'pending'), (${ada.number}, 'X', 'completed');
+      INSERT INTO referrals (referrer_id, code_used, status)
+      SELECT ${ada.number}, 'X', status FROM (VALUES ('pending'), ('completed')) AS v (status);
       SELECT tell(user_message(u)) FROM users u WHERE id = ${ada.number};`);
     await until(async () => (await mine(ada)).referralsCount === 2, 'both referrals');
   });
@@ -104,19 +108,24 @@ describe('the door of the surface', () => {
   }
 
   test('an unknown path with a token is 404, by whatever method', async () => {
-    for (const method of ['get', 'post', 'delete']) fails(await admin.api[method]('/api/points/no/such', { body: { a: 1 } }), 404, 'Not Found');
+    for (const method of ['get', 'post', 'delete']) {
+      fails(await admin.api[method]('/api/points/no/such', { body: { a: 1 } }), 404, 'Not Found');
+    }
     fails(await admin.api.get('/api/points'), 404, 'Not Found');
   });
 
   test('other unknown paths need no token to be unknown', async () => {
-    for (const path of ['/api/pointsx', '/api/nothing', '/points']) fails(await api(server).get(path), 404, 'Not Found');
+    for (const path of ['/api/pointsx', '/api/nothing', '/points']) {
+      fails(await api(server).get(path), 404, 'Not Found');
+    }
   });
 });
 
 describe('POINTS-09, granting and deducting', () => {
   test('a grant, field by field', async () => {
     const ada = await person('Ada');
-    const reply = await add(ada, 50, { reason: '  for being Ada  ', metadata: { ticket: 17, deep: { list: [1, 'é'] } } });
+    const metadata = { ticket: 17, deep: { list: [1, 'é'] } };
+    const reply = await add(ada, 50, { reason: '  for being Ada  ', metadata });
     assert.equal(reply.status, 200, reply.text);
     const { id, createdAt } = reply.json.data.transaction;
     assert.match(id, ID);
@@ -125,16 +134,17 @@ describe('POINTS-09, granting and deducting', () => {
       success: true,
       data: {
         transaction: {
-          id, userId: ada.id, type: 'admin_grant', amount: 50, balanceAfter: 50, description: 'for being Ada', referenceType: null,
-          referenceId: null, metadata: { ticket: 17, deep: { list: [1, 'é'] } }, createdAt,
+          id, userId: ada.id, type: 'admin_grant', amount: 50, balanceAfter: 50, description: 'for being Ada',
+          referenceType: null, referenceId: null, metadata, createdAt,
         },
         newBalance: 50,
       },
     });
     const rows = await query(server.database, `SELECT kind, memo, metadata, actor_user_id FROM transfer
       WHERE credit = (SELECT id FROM account WHERE owner_user_id = ${ada.number} AND kind = 'points')`);
-    assert.deepEqual(rows, [{ kind: 'points.admin_grant', memo: 'for being Ada', metadata: { ticket: 17, deep: { list: [1, 'é'] } },
-      actor_user_id: Number(admin.number) }]);
+    assert.deepEqual(rows, [{
+      kind: 'points.admin_grant', memo: 'for being Ada', metadata, actor_user_id: Number(admin.number),
+    }]);
   });
 
   test('a deduction takes from the balance and leaves the level', async () => {
@@ -152,7 +162,8 @@ describe('POINTS-09, granting and deducting', () => {
 
   test('the person may be named by public id, number or username', async () => {
     const ada = await person('Ada');
-    for (const [n, who] of [ada.id, ada.number, ada.username, ada.username.toUpperCase(), ` ${ada.number} `].entries()) {
+    const names = [ada.id, ada.number, ada.username, ada.username.toUpperCase(), ` ${ada.number} `];
+    for (const [n, who] of names.entries()) {
       const reply = await add(who, 1);
       assert.equal(reply.status, 200, `${who}: ${reply.text}`);
       assert.deepEqual([reply.json.data.transaction.userId, reply.json.data.newBalance], [ada.id, n + 1]);
@@ -160,7 +171,9 @@ describe('POINTS-09, granting and deducting', () => {
   });
 
   test('nobody of that name is 404', async () => {
-    for (const who of [UNKNOWN, '999999', '0', '99999999999999999999', 'no.such.person', '-1', 'é']) fails(await add(who, 1), 404, 'User not found');
+    for (const who of [UNKNOWN, '999999', '0', '99999999999999999999', 'no.such.person', '-1', 'é']) {
+      fails(await add(who, 1), 404, 'User not found');
+    }
   });
 
   test('never below zero', async () => {
@@ -174,7 +187,9 @@ describe('POINTS-09, granting and deducting', () => {
   test('an administrator is asked for before the fields are looked at', async () => {
     const ada = await person('Ada');
     const system = await person('System', 'system');
-    for (const { api: client } of [ada, system]) fails(await client.post(ADD, { body: {} }), 403, 'Admin access required');
+    for (const { api: client } of [ada, system]) {
+      fails(await client.post(ADD, { body: {} }), 403, 'Admin access required');
+    }
     fails(await api(server).post(ADD, { body: {} }), 401, 'Unauthorized');
     fails(await api(server).post(ADD, { body: {}, basic: 'demo:demo' }), 401, 'Unauthorized');
   });
@@ -192,10 +207,12 @@ describe('POINTS-09, granting and deducting', () => {
     ['a reason of 501 characters', { reason: 'é'.repeat(501) }, ['reason']],
     ['metadata that is a list', { metadata: [] }, ['metadata']],
     ['metadata of more than 4 KiB', { metadata: { a: 'x'.repeat(4090) } }, ['metadata']],
-    ['everything wrong at once', { userId: 1, amount: 'x', reason: '', metadata: 3 }, ['userId', 'amount', 'reason', 'metadata']],
+    ['everything wrong at once', { userId: 1, amount: 'x', reason: '', metadata: 3 },
+      ['userId', 'amount', 'reason', 'metadata']],
   ]) {
     test(`${what} is 400`, async () => {
-      const body = JSON.stringify({ ...good, ...change }, (key, value) => (typeof value === 'bigint' ? `#${value}#` : value));
+      const marked = (key, value) => (typeof value === 'bigint' ? `#${value}#` : value);
+      const body = JSON.stringify({ ...good, ...change }, marked);
       fails(await admin.api.post(ADD, { body: body.replace(/"#(\d+)#"/, '$1') }), 400, undefined, fields);
     });
   }
@@ -243,7 +260,9 @@ describe('a repeat by Idempotency-Key', () => {
     const bob = await person('Bob');
     const headers = { 'idempotency-key': randomUUID() };
     await add(ada, 5, {}, { headers });
-    for (const [who, amount, more] of [[bob, 5], [ada, 6], [ada, 5, { reason: 'another' }], [ada, 5, { metadata: { a: 1 } }]]) {
+    for (const [who, amount, more] of [
+      [bob, 5], [ada, 6], [ada, 5, { reason: 'another' }], [ada, 5, { metadata: { a: 1 } }],
+    ]) {
       fails(await add(who, amount, more, { headers }), 409);
     }
     assert.equal((await mine(ada)).balance, 5);
@@ -259,8 +278,9 @@ describe('a repeat by Idempotency-Key', () => {
 
   test('a key has 1 to 128 characters', async () => {
     const ada = await person('Ada');
-    for (const key of ['', 'x'.repeat(129)]) fails(await add(ada, 1, {}, { headers: { 'idempotency-key': key } }), 400, undefined, ['Idempotency-Key']);
-    assert.equal((await add(ada, 1, {}, { headers: { 'idempotency-key': 'x'.repeat(128) } })).status, 200);
+    const withKey = (key) => add(ada, 1, {}, { headers: { 'idempotency-key': key } });
+    for (const key of ['', 'x'.repeat(129)]) fails(await withKey(key), 400, undefined, ['Idempotency-Key']);
+    assert.equal((await withKey('x'.repeat(128))).status, 200);
   });
 
   test('of 30 at once one is posted', async () => {
@@ -274,7 +294,8 @@ describe('a repeat by Idempotency-Key', () => {
 });
 
 describe('the level', () => {
-  const levelUps = (who) => query(server.database, `SELECT seq, type, data FROM inbox WHERE user_id = ${who.number} ORDER BY seq`);
+  const levelUps = (who) => query(server.database,
+    `SELECT seq, type, data FROM inbox WHERE user_id = ${who.number} ORDER BY seq`);
 
   test('goes up with one event, behind the one of the points', async () => {
     const ada = await person('Ada');
@@ -289,8 +310,8 @@ describe('the level', () => {
     assert.match(event.at, TIME);
     assert.equal(typeof event.cursor, 'string');
     assert.deepEqual(event.data, {
-      userId: ada.id, username: ada.username, previousLevel: BRONZE, level: { ...SILVER, perks: [] }, lifetimePoints: 1030,
-      transactionId: data.transaction.id,
+      userId: ada.id, username: ada.username, previousLevel: BRONZE, level: { ...SILVER, perks: [] },
+      lifetimePoints: 1030, transactionId: data.transaction.id,
     });
     await ws.close();
   });
@@ -318,7 +339,8 @@ describe('the level', () => {
     const replies = await Promise.all(Array.from({ length: 30 }, () => add(ada, 7)));
     assert.deepEqual(replies.map((reply) => reply.status), Array(30).fill(200));
     const events = await levelUps(ada);
-    assert.deepEqual(events.map((event) => [event.seq, event.type, event.data.level.name]), [[1, 'level-up', 'silver']]);
+    assert.deepEqual(events.map((event) => [event.seq, event.type, event.data.level.name]),
+      [[1, 'level-up', 'silver']]);
     const crossing = replies.find((reply) => reply.json.data.transaction.id === events[0].data.transactionId);
     assert.equal(crossing.json.data.newBalance, events[0].data.lifetimePoints);
     assert.ok(events[0].data.lifetimePoints >= 1000 && events[0].data.lifetimePoints < 1007);
@@ -329,7 +351,8 @@ describe('the level', () => {
     const ada = await person('Ada');
     await Promise.all(Array.from({ length: 60 }, () => add(ada, 100)));
     const events = await levelUps(ada);
-    assert.deepEqual(events.map((event) => [event.seq, event.data.level.name]), [[1, 'silver'], [2, 'gold'], [3, 'platinum']]);
+    assert.deepEqual(events.map((event) => [event.seq, event.data.level.name]),
+      [[1, 'silver'], [2, 'gold'], [3, 'platinum']]);
   });
 
   test('a missed event comes with the cursor', async () => {

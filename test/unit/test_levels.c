@@ -8,7 +8,8 @@
 #define DEFAULTS                                                                                                    \
     "[{\"name\":\"bronze\",\"tier\":1,\"minPoints\":0,\"perks\":[]},"                                               \
     "{\"name\":\"silver\",\"tier\":2,\"minPoints\":1000,\"perks\":[\"Free delivery\",\"\\u00e9\"]},"                \
-    "{\"name\":\"gold\",\"tier\":3,\"minPoints\":2500,\"perks\":[]},{\"name\":\"platinum\",\"tier\":4,\"minPoints\":5000}]"
+    "{\"name\":\"gold\",\"tier\":3,\"minPoints\":2500,\"perks\":[]},"                                                  \
+    "{\"name\":\"platinum\",\"tier\":4,\"minPoints\":5000}]"
 
 static struct levels levels;
 
@@ -37,7 +38,8 @@ static const struct reading {
     const char *json, *why;   /* why NULL: it is read */
 } readings[] = {
     { "[{\"name\":\"one\",\"tier\":1,\"minPoints\":0}]", NULL },
-    { "[{\"name\":\"one\",\"tier\":-3,\"minPoints\":5,\"perks\":[\"a\"]},{\"name\":\"one\",\"tier\":9,\"minPoints\":6}]", NULL },
+    { "[{\"name\":\"one\",\"tier\":-3,\"minPoints\":5,\"perks\":[\"a\"]},"
+      "{\"name\":\"one\",\"tier\":9,\"minPoints\":6}]", NULL },
     { "[]", "there must be 1 to 50 levels" },
     { "{}", "there must be 1 to 50 levels" },
     { "[1]", "a level has no name" },
@@ -49,8 +51,10 @@ static const struct reading {
     { "[{\"name\":\"one\",\"tier\":1,\"minPoints\":0.5}]", "a minPoints is no whole number" },
     { "[{\"name\":\"one\",\"tier\":1,\"minPoints\":1e30}]", "a minPoints is no whole number" },
     { "[{\"name\":\"one\",\"tier\":1,\"minPoints\":-1}]", "a minPoints is below 0" },
-    { "[{\"name\":\"a\",\"tier\":1,\"minPoints\":0},{\"name\":\"b\",\"tier\":1,\"minPoints\":1}]", "tiers must ascend" },
-    { "[{\"name\":\"a\",\"tier\":1,\"minPoints\":1},{\"name\":\"b\",\"tier\":2,\"minPoints\":1}]", "minPoints must ascend" },
+    { "[{\"name\":\"a\",\"tier\":1,\"minPoints\":0},"
+      "{\"name\":\"b\",\"tier\":1,\"minPoints\":1}]", "tiers must ascend" },
+    { "[{\"name\":\"a\",\"tier\":1,\"minPoints\":1},"
+      "{\"name\":\"b\",\"tier\":2,\"minPoints\":1}]", "minPoints must ascend" },
     { "[{\"name\":\"a\",\"tier\":1,\"minPoints\":0,\"perks\":\"x\"}]", "perks must be an array of texts" },
     { "[{\"name\":\"a\",\"tier\":1,\"minPoints\":0,\"perks\":[1]}]", "perks must be an array of texts" },
 };
@@ -79,7 +83,8 @@ START_TEST(takes_fifty_levels_and_no_more)
         const char *why;
         buf_init(&b, 1 << 16);
         buf_char(&b, '[');
-        for (int i = 0; i < count; i++) buf_printf(&b, "%s{\"name\":\"l%d\",\"tier\":%d,\"minPoints\":%d}", i ? "," : "", i, i, i);
+        for (int i = 0; i < count; i++)
+            buf_printf(&b, "%s{\"name\":\"l%d\",\"tier\":%d,\"minPoints\":%d}", i ? "," : "", i, i, i);
         buf_char(&b, ']');
         ck_assert_int_eq(levels_read(&levels, buf_view(&b), &why), count <= LEVELS_MAX ? OK : ERR_INVALID);
         ck_assert_int_eq(levels.count, LEVELS_MAX);

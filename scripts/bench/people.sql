@@ -8,6 +8,7 @@ FROM generate_series(1, :users) n;
 
 INSERT INTO account (owner_user_id, kind, asset, card_last4, balance, version, alerted)
 SELECT u.id, 'bank', 'MONEY', '0000', :funds, 1, 1 FROM users u, generate_series(1, :accounts) ORDER BY u.id;
+INSERT INTO account (owner_user_id, kind, asset) SELECT id, 'points', 'PTS' FROM users;
 
 -- The sequence counts in blocks: it is moved behind the ids used here.
 INSERT INTO transfer (id, posting, kind, debit, credit, amount, credit_after, credit_version,

@@ -59,7 +59,7 @@ class Wsload:
 def grant(server, points):
     """POINTS-09 by the administrator to the user with all the sockets."""
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
-    body = json.dumps({"userId": "bench-1", "amount": points, "reason": "bench"})
+    body = json.dumps({"userId": server.people[0][0], "amount": points, "reason": "bench"})
     connection.request("POST", "/api/points/admin/add", body,
                        {"Authorization": "Bearer " + server.tokens[1], "Content-Type": "application/json"})
     reply = connection.getresponse()
@@ -74,8 +74,8 @@ def fan_out_tally(bench, tally, conns, window):
     before = int(bench.db.sql(tally.database, points))
     tally.write_tokens(1)
     grant(tally, POINTS_BEFORE)
-    with Wsload(bench, tally, conns, what="grants", window=window, hello=1, tokens=tally.file, user="bench-1",
-                admin=tally.tokens[1]) as load:
+    with Wsload(bench, tally, conns, what="grants", window=window, hello=1, tokens=tally.file,
+                user=tally.people[0][0], admin=tally.tokens[1]) as load:
         result = load.measured()
     made = int(bench.db.sql(tally.database, points)) - before
     bench.expect(made == result["sent"] + 1, f"{tally.name}: one transfer for each grant",

@@ -4,7 +4,7 @@
  *
  *     idle        keeps them open until stdin ends
  *     broadcast   the first one sends messages of size=N bytes that the server relays to all
- *     grants      window=N HTTP connections grant a point to user=NAME with the token admin=T; all clients are his
+ *     grants      window=N HTTP connections grant a point to user=ID with the token admin=T; all clients are his
  *     listen      notes when each balance-updated came: log=FILE gets stream, seq, microseconds since 1970
  *
  * broadcast and grants are closed loops: window=N events are under way, one being done when every client has

@@ -46,7 +46,8 @@ void book_fini(struct book *b);
 struct account *book_account(const struct book *b, int64_t id);                  /* NULL: unknown here */
 struct person *book_person(const struct book *b, int64_t id);
 struct account *book_system(const struct book *b, struct str code);              /* "treasury"; NULL: unknown */
-struct account *book_owned(const struct book *b, int64_t user, enum account_kind kind);   /* the oldest not closed, or NULL */
+/* The user's oldest account of the kind that is not closed, or NULL. */
+struct account *book_owned(const struct book *b, int64_t user, enum account_kind kind);
 
 /* Enters an account as the tables have it, or as a message told it; an older version changes nothing but
  * status, which comes in commit order. Returns the entry. `code` may be STR_NONE. */

@@ -26,10 +26,11 @@
 
 enum { UNITS_MAX = 16, EVENTS_MAX = 64 << 20, EXACT_EVERY = 2, DISTRUST_FIRST = 2, UNIT_DEADLINE_MIN_MS = 500 };
 
-/* Joins must be nested loops in the order of the arrays, which is the lock order of all processes; and statements with arrays
- * of unknown length are not worth planning each time. */
-static const char session[] = "-c enable_hashjoin=off -c enable_mergejoin=off -c enable_seqscan=off -c enable_bitmapscan=off "
-                              "-c plan_cache_mode=force_generic_plan -c jit=off";
+/* Joins must be nested loops in the order of the arrays, which is the lock order of all processes; and
+ * statements with arrays of unknown length are not worth planning each time. */
+static const char session[] =
+    "-c enable_hashjoin=off -c enable_mergejoin=off -c enable_seqscan=off -c enable_bitmapscan=off "
+    "-c plan_cache_mode=force_generic_plan -c jit=off";
 
 static void on_pump(struct turn_item *item);
 static void on_tick(struct wheel_timer *t);
@@ -233,8 +234,9 @@ static void on_optimistic_end(void *arg, enum err err, const struct db_result *r
     ledger_pump(l);
 }
 
-/* Is what waits worth a transaction of its own, behind those under way? Each costs a flush of the log, so one is followed at once only by
- * one at least half as large; else a few early ones would go alone for ever, and the rest after them. */
+/* Is what waits worth a transaction of its own, behind those under way? Each costs a flush of the log, so one
+ * is followed at once only by one at least half as large; else a few early ones would go alone for ever, and
+ * the rest after them. */
 static bool is_worth_sending(const struct ledger *l)
 {
     int wanted = 1;
@@ -369,8 +371,10 @@ static void end(struct ledger *l, struct posting *p, enum err err)
     p->done(p, err);
 }
 
-/* Those that waited for p with the same key: answered with p's result when that stays; else the first of them goes on. */
-static void settle_same(struct ledger *l, const struct posting *p, enum err err, struct list *same, struct list *answered)
+/* Those that waited for p with the same key: answered with p's result when that stays; else the first of them
+ * goes on. */
+static void settle_same(struct ledger *l, const struct posting *p, enum err err, struct list *same,
+                        struct list *answered)
 {
     bool stays = err == OK && (p->outcome == POSTING_DONE || p->outcome == POSTING_REPLAYED);
     struct posting *next = NULL;

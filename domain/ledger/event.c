@@ -51,10 +51,11 @@ void ledger_event_encode(struct buf *out, const struct ledger_event *e)
     size_t texts = e->kind.n + e->reference_type.n + e->reference_id.n + e->metadata.n;
     char *start = buf_reserve(out, 1 + VARINT_MAX * (NUMBERS_MAX + 4) + texts);
     if (!start) return;
-    int flags = (e->posting != e->transfer ? HAS_POSTING : 0) | (e->debit_version != INT64_MIN ? HAS_DEBIT : 0) |
-                (e->credit_version != INT64_MIN ? HAS_CREDIT : 0) | (e->lifetime_after != INT64_MIN ? HAS_LIFETIME : 0) |
-                (e->reference_type.p ? HAS_REFERENCE_TYPE : 0) | (e->reference_id.p ? HAS_REFERENCE_ID : 0) |
-                (e->metadata.p ? HAS_METADATA : 0);
+    int flags =
+        (e->posting != e->transfer ? HAS_POSTING : 0) | (e->debit_version != INT64_MIN ? HAS_DEBIT : 0) |
+        (e->credit_version != INT64_MIN ? HAS_CREDIT : 0) |
+        (e->lifetime_after != INT64_MIN ? HAS_LIFETIME : 0) | (e->reference_type.p ? HAS_REFERENCE_TYPE : 0) |
+        (e->reference_id.p ? HAS_REFERENCE_ID : 0) | (e->metadata.p ? HAS_METADATA : 0);
     char *p = start;
     *p++ = (char) flags;
     p = put_i64(p, e->transfer);

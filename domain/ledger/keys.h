@@ -5,7 +5,8 @@
 #include "domain/ledger/ledger.h"
 
 struct keys {
-    struct map under_way;         /* the first posting with a key, by the key's first 8 bytes; the others wait in its `same` */
+    /* The first posting with a key, by the key's first 8 bytes; the others wait in its `same`. */
+    struct map under_way;
     uint64_t *recent;             /* a bounded, forgetful set of committed keys */
     uint64_t process, counter;    /* for postings without a key */
 };

@@ -47,13 +47,13 @@ struct posting {
     int leg_count;
     int64_t actor;                /* users.id of who asked, 0: nobody's */
     int64_t owner;                /* the first leg's debit account must belong to this user; 0: no such rule */
-    struct str scope,
-        key; /* idempotency: key is the client's, scope says whose ("u17", "k3"); key.p NULL: none */
-    struct str
-        request; /* what was asked, canonically ("bank.transfer 5 6 100"): compared when the key is repeated */
+    /* Idempotency: key is the client's, at most POSTING_KEY_MAX bytes, or key.p NULL: none; scope says whose
+     * ("u17", "k3"), at most 256 bytes; request is what was asked, canonically ("bank.transfer 5 6 100"),
+     * compared when the key is repeated. */
+    struct str scope, key, request;
     struct str memo, reference_type, reference_id, metadata;   /* of the first transfer; metadata is JSON text */
-    const struct sql *guard; /* must return a row, else POSTING_GUARDED; it may change rows. At most one guarded
-                                posting a batch */
+    /* Must return a row, else POSTING_GUARDED; it may change rows. A batch takes one guarded posting at most. */
+    const struct sql *guard;
     const struct db_args *guard_args;
     struct attached attached[POSTING_ATTACHED_MAX];
     int attached_count;
@@ -65,10 +65,10 @@ struct posting {
     void *arg;
 
     /* Set before `done`. err OK: look at outcome. ERR_UNAVAILABLE, ERR_TIMEOUT: nothing happened.
-     * ERR_UNCERTAIN: not known, ask again with the same key. */
+     * ERR_UNCERTAIN: not known, ask again with the same key. `posted` is for POSTING_DONE and for
+     * POSTING_REPLAYED, then as it was stored. */
     enum outcome outcome;
-    struct posted posted[POSTING_LEGS_MAX]; /* for POSTING_DONE and POSTING_REPLAYED (then the first leg's, as
-                                               it was stored) */
+    struct posted posted[POSTING_LEGS_MAX];
     int64_t created_us;
     char sqlstate[6], constraint[64];         /* of POSTING_REFUSED; "" when none */
 
@@ -77,8 +77,7 @@ struct posting {
     uint8_t idem[16];
     int64_t request_hash;
     uint64_t submitted_ms;
-    int64_t
-        first_id; /* of its transfers, whatever becomes of them: 0 until they are given; the others follow it */
+    int64_t first_id;             /* of its transfers; kept whatever becomes of them, 0 until it is given */
     int tries;
     int share;                    /* looking for a culprit: how many suspects its next batch may have; 0: no suspect */
     bool has_idem, uncertain;

@@ -26,20 +26,22 @@ struct meters *meters_new(struct metrics *registry, int64_t (*queue)(void *arg),
     struct meters *m = mem_new(struct meters);
     for (int i = 0; i < OUTCOME_COUNT + ERR_COUNT; i++) {
         bool is_outcome = i < OUTCOME_COUNT;
-        const char *name = is_outcome ? outcome_info((enum outcome) i)->name : err_info((enum err) (i - OUTCOME_COUNT))->name;
+        const char *name =
+            is_outcome ? outcome_info((enum outcome) i)->name : err_info((enum err) (i - OUTCOME_COUNT))->name;
         snprintf(m->labels[i], sizeof m->labels[i], "outcome=\"%s\"", name);
         struct metric *metric = is_outcome ? &m->outcomes[i] : &m->errors[i - OUTCOME_COUNT];
         if (i == OUTCOME_COUNT + OK) continue;
         add(registry, metric, "tally_ledger_postings_total", m->labels[i], "Postings settled", METRIC_COUNTER);
     }
     for (int i = 0; i < BATCH_FORMS; i++)
-        add(registry, &m->batches[i], "tally_ledger_batches_total", form_labels[i], "Batches committed", METRIC_COUNTER);
-    for (int i = 0; i < BATCH_FORMS; i++)
-        add(registry, &m->postings[i], "tally_ledger_batch_postings_total", form_labels[i], "Postings in batches committed",
+        add(registry, &m->batches[i], "tally_ledger_batches_total", form_labels[i], "Batches committed",
             METRIC_COUNTER);
     for (int i = 0; i < BATCH_FORMS; i++)
-        add(registry, &m->seconds[i], "tally_ledger_batch_seconds", form_labels[i], "From sending a batch to its answer",
-            METRIC_HISTOGRAM);
+        add(registry, &m->postings[i], "tally_ledger_batch_postings_total", form_labels[i],
+            "Postings in batches committed", METRIC_COUNTER);
+    for (int i = 0; i < BATCH_FORMS; i++)
+        add(registry, &m->seconds[i], "tally_ledger_batch_seconds", form_labels[i],
+            "From sending a batch to its answer", METRIC_HISTOGRAM);
     add(registry, &m->conflicts, "tally_ledger_conflicts_total", NULL,
         "Batches that met another process's changes, keys or locks", METRIC_COUNTER);
     add(registry, &m->failures, "tally_ledger_failures_total", NULL, "Batches that failed otherwise", METRIC_COUNTER);

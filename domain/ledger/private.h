@@ -26,7 +26,7 @@ struct ledger {
     int flight_count;
     struct batch *locking;         /* the exact batch that has not been synced yet: nothing goes behind it till then */
     bool drain;                    /* a batch failed: nothing is predicted until all under way have ended */
-    int distrust;                  /* batches still to be decided under locks, because another process moves our accounts */
+    int distrust;                  /* batches still to be decided under locks: another process moves our accounts */
     int distrust_next;
     int since_exact;               /* batches since the last exact one */
     enum batch_form last_form;

@@ -30,13 +30,14 @@ struct rules_change {
 struct rules_verdict {
     enum outcome outcome;
     int64_t lifetime_before;      /* of the first account that earns or loses points by it; else 0 */
-    int changed;                  /* one entry for each side of each leg, in order; an unbounded one keeps what it was */
+    int changed;                  /* one entry for each side of each leg, in order; unbounded ones stay */
     struct rules_change before[2 * POSTING_LEGS_MAX];
 };
 
-/* Decides p. `committed_hash` is the request hash stored with p's key, NULL when the key is new. The reasons are looked at in the
- * order of enum outcome, each for all legs before the next; balances leg by leg, a later leg sees what the earlier ones did. When all
- * is well the states are changed and p->posted is written (but its ids); otherwise nothing has changed. */
+/* Decides p. `committed_hash` is the request hash stored with p's key, NULL when the key is new. The
+ * reasons are looked at in the order of enum outcome, each for all legs before the next; balances leg by
+ * leg, a later leg sees what the earlier ones did. When all is well the states are changed and p->posted
+ * is written (but its ids); otherwise nothing has changed. */
 void rules_decide(const struct rules_accounts *accounts, const int64_t *committed_hash, struct posting *p,
                   struct rules_verdict *v);
 

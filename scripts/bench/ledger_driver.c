@@ -74,7 +74,8 @@ static void submit(struct client *c)
                                d.mode == REFUSED && roll() % 100 == 0 ? 1ll << 60 : 1, STR("bank.transfer") };
     p->leg_count = 1;
     p->scope = STR("u1");
-    int n = snprintf(c->key, sizeof c->key, "%08llx%08llx", (unsigned long long) (d.run & 0xffffffff), (unsigned long long) serial);
+    int n = snprintf(c->key, sizeof c->key, "%08llx%08llx", (unsigned long long) (d.run & 0xffffffff),
+                     (unsigned long long) serial);
     p->key = (struct str){ c->key, (size_t) n };
     n = snprintf(c->request, sizeof c->request, "bank.transfer %llu", (unsigned long long) serial);
     p->request = (struct str){ c->request, (size_t) n };
@@ -113,8 +114,10 @@ static void prepare(const char *url)
     db_blocking_close(db);
     char text[256];
     PGconn *pg = PQconnectdb(url);
-    snprintf(text, sizeof text, "INSERT INTO account (kind, asset, balance, version) SELECT 'bank', 'MONEY', 1000000000, 0 "
-             "FROM generate_series(1, %d) RETURNING id", d.accounts);
+    snprintf(text, sizeof text,
+             "INSERT INTO account (kind, asset, balance, version) SELECT 'bank', 'MONEY', 1000000000, 0 "
+             "FROM generate_series(1, %d) RETURNING id",
+             d.accounts);
     PGresult *r = sql(pg, text);
     d.first_account = strtoll(PQgetvalue(r, 0, 0), NULL, 10);
     PQclear(r);
@@ -122,7 +125,9 @@ static void prepare(const char *url)
     PQclear(sql(pg, "CHECKPOINT"));
     PQfinish(pg);
     for (int i = 0; i < d.accounts; i++) {
-        struct account a = { .id = d.first_account + i, .kind = ACCOUNT_BANK, .asset = ASSET_MONEY, .balance = 1000000000 };
+        struct account a = {
+            .id = d.first_account + i, .kind = ACCOUNT_BANK, .asset = ASSET_MONEY, .balance = 1000000000
+        };
         book_put_account(&d.book, &a, STR_NONE);
     }
 }
@@ -149,7 +154,8 @@ static void report(const struct metrics *metrics, double seconds, double cpu)
     printf("%.0f transfers/s (%llu in %.2f s), p50 %.2f ms, p99 %.2f ms, %.2f us CPU each\n", (double) d.done / seconds,
            (unsigned long long) d.done, seconds, percentile(.5), percentile(.99), cpu * 1e6 / (double) d.done);
     for (int o = 0; o < OUTCOME_COUNT; o++) {
-        if (d.outcomes[o]) printf("  %s %llu", outcome_info((enum outcome) o)->name, (unsigned long long) d.outcomes[o]);
+        if (d.outcomes[o])
+            printf("  %s %llu", outcome_info((enum outcome) o)->name, (unsigned long long) d.outcomes[o]);
     }
     printf("  errors %llu\n", (unsigned long long) d.errors);
     if (!getenv("METRICS")) return;
@@ -184,8 +190,16 @@ int main(int argc, char **argv)
     metrics_init(&metrics);
     struct wheel *wheel = wheel_new(&loop);
     struct ledger_options options = {
-        .loop = &loop, .turn = &turn, .wheel = wheel, .metrics = &metrics, .book = &d.book, .database_url = argv[1],
-        .schema_version = db_migrations_version(migrations_all), .queue_max = 10000, .deadline_ms = 10000, .on_state = on_state,
+        .loop = &loop,
+        .turn = &turn,
+        .wheel = wheel,
+        .metrics = &metrics,
+        .book = &d.book,
+        .database_url = argv[1],
+        .schema_version = db_migrations_version(migrations_all),
+        .queue_max = 10000,
+        .deadline_ms = 10000,
+        .on_state = on_state,
     };
     d.ledger = ledger_new(&options);
     while (!d.up) uv_run(&loop, UV_RUN_ONCE);

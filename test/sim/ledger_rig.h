@@ -134,13 +134,16 @@ static inline void rig_open(uint32_t keys)
     ck_assert_msg(db && db_migrate(db, migrations_all, NULL, &fault) == OK, "%s", fault);
     db_blocking_close(db);
     if (atoi(fx_sql("SELECT count(*) FROM users")) == 0) {
-        fx_sql("INSERT INTO users (username, first_name) SELECT 'sim' || chr(96 + n), 'Sim' FROM generate_series(1, %d) n", RIG_USERS);
+        fx_sql("INSERT INTO users (username, first_name) SELECT 'sim' || chr(96 + n), 'Sim' FROM "
+               "generate_series(1, %d) n",
+               RIG_USERS);
         fx_sql("INSERT INTO account (owner_user_id, kind, asset, status) SELECT 1 + n %% %d, "
                "CASE WHEN n < 26 THEN 'bank' ELSE 'reward_points' END, CASE WHEN n < 26 THEN 'MONEY' ELSE 'PTS' END, "
                "CASE WHEN n = %d THEN 'frozen' ELSE 'active' END FROM generate_series(2, %d) n",
                RIG_USERS, RIG_FROZEN, RIG_ACCOUNTS - 1);
         fx_sql("CREATE TABLE rig_guard (id bigint PRIMARY KEY, n int NOT NULL)");
-        fx_sql("CREATE TABLE rig_row (posting bigint NOT NULL, what text NOT NULL, CONSTRAINT rig_row_good CHECK (what <> 'bad'))");
+        fx_sql("CREATE TABLE rig_row (posting bigint NOT NULL, what text NOT NULL, CONSTRAINT rig_row_good "
+               "CHECK (what <> 'bad'))");
         fx_sql("CREATE INDEX ON rig_row (posting)");
     }
     fx_sql("TRUNCATE transfer, rig_guard, rig_row");
@@ -149,7 +152,8 @@ static inline void rig_open(uint32_t keys)
     rig.accounts[0] = atoll(fx_sql("SELECT id FROM account WHERE code = 'treasury'"));
     rig.accounts[1] = atoll(fx_sql("SELECT id FROM account WHERE code = 'points-issuer'"));
     for (int i = 2; i < RIG_ACCOUNTS; i++) {
-        rig.accounts[i] = atoll(fx_sql("SELECT id FROM account WHERE code IS NULL ORDER BY id OFFSET %d LIMIT 1", i - 2));
+        rig.accounts[i] =
+            atoll(fx_sql("SELECT id FROM account WHERE code IS NULL ORDER BY id OFFSET %d LIMIT 1", i - 2));
         rig.owners[i] = 1 + i % RIG_USERS;
     }
     rig.log = mmap(NULL, sizeof *rig.log, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -182,8 +186,10 @@ static inline void rig_load_book(void)
 {
     PGconn *pg = fx_connect();
     must(pg != NULL);
-    PGresult *r = PQexec(pg, "SELECT id, coalesce(owner_user_id, 0), asset = 'PTS', status = 'frozen', unbounded, balance, version, "
-                             "lifetime FROM account WHERE asset IN ('MONEY', 'PTS')");
+    PGresult *r = PQexec(
+        pg,
+        "SELECT id, coalesce(owner_user_id, 0), asset = 'PTS', status = 'frozen', unbounded, balance, version, "
+        "lifetime FROM account WHERE asset IN ('MONEY', 'PTS')");
     for (int i = 0; i < PQntuples(r); i++) {
         /* One account in eight is unknown to this process. */
         if ((atoi(PQgetvalue(r, i, 0)) + (int) me.process) % 8 == 0) continue;
@@ -205,8 +211,11 @@ static inline void rig_log_entry(const struct rig_slot *s, enum err err)
     const struct posting *p = &s->posting;
     int i = rig.log->count++;
     must(i < RIG_LOG_MAX);
-    rig.log->entries[i] = (struct rig_entry){ s->key, s->variant, (int8_t) err, (int8_t) p->outcome, s->work.keyless, p->posted[0].id };
-    if (err == OK && p->outcome == POSTING_REFUSED) must(strcmp(p->sqlstate, "23514") == 0 && strcmp(p->constraint, "rig_row_good") == 0);
+    rig.log->entries[i] =
+        (struct rig_entry){ s->key,          s->variant,     (int8_t) err, (int8_t) p->outcome,
+                            s->work.keyless, p->posted[0].id };
+    if (err == OK && p->outcome == POSTING_REFUSED)
+        must(strcmp(p->sqlstate, "23514") == 0 && strcmp(p->constraint, "rig_row_good") == 0);
     if (err == OK && p->outcome <= POSTING_REPLAYED) must(p->created_us > 1600000000000000);
     if (err == OK && p->outcome == POSTING_DONE) rig.log->done++;
 }
@@ -243,7 +252,8 @@ static inline void rig_submit(struct rig_slot *s)
     for (int i = 0; i < p->leg_count; i++) {
         int credit = s->work.legs[i].credit;
         p->legs[i] = (struct leg){ rig.accounts[s->work.legs[i].debit], credit < 0 ? -1 : rig.accounts[credit],
-                                   s->work.legs[i].amount, s->work.legs[i].earns ? STR("points.earn") : STR("bank.transfer") };
+                                   s->work.legs[i].amount,
+                                   s->work.legs[i].earns ? STR("points.earn") : STR("bank.transfer") };
     }
     p->owner = s->work.owner;
     p->scope = STR("sim");
@@ -289,8 +299,15 @@ static inline void rig_process(uint32_t number, const char *url, int deadline_ms
     struct metrics metrics;
     metrics_init(&metrics);
     struct ledger_options options = {
-        .loop = &fx.loop, .turn = &fx.turn, .wheel = fx.wheel, .metrics = &metrics, .book = &me.book, .database_url = url,
-        .schema_version = db_migrations_version(migrations_all), .queue_max = RIG_SLOTS, .deadline_ms = deadline_ms,
+        .loop = &fx.loop,
+        .turn = &fx.turn,
+        .wheel = fx.wheel,
+        .metrics = &metrics,
+        .book = &me.book,
+        .database_url = url,
+        .schema_version = db_migrations_version(migrations_all),
+        .queue_max = RIG_SLOTS,
+        .deadline_ms = deadline_ms,
     };
     me.ledger = ledger_new(&options);
     while (!rig.log->stop) {
@@ -365,89 +382,134 @@ static inline void rig_check_audit(void)
     db_blocking_close(db);
 }
 
-/* What each answer says must be so in the tables, and what is in the tables must have been asked for. `certain`: no answer was lost on
- * purpose, so balances are exactly the sum of what was acknowledged. `all`: every outcome must have been told. */
-static inline void rig_check(bool certain, bool all)
+/* Everything the check gathers. */
+struct rig_sums {
+    struct map keys;                          /* struct rig_key by key */
+    int rows, unexplained, outcomes[OUTCOME_COUNT], errors[ERR_COUNT];
+    int64_t balances[RIG_ACCOUNTS], guards[RIG_GUARDS + 1], attached;
+};
+
+static inline void rig_read_tables(struct rig_sums *sums)
 {
-    struct map keys;
-    map_init(&keys);
     PGconn *pg = fx_connect();
     must(pg != NULL);
     PGresult *r = PQexec(pg, "SELECT coalesce(idem_key, memo), id, amount, debit FROM transfer WHERE id = posting");
-    for (int i = 0; i < PQntuples(r); i++) {
+    sums->rows = PQntuples(r);
+    for (int i = 0; i < sums->rows; i++) {
         struct rig_key *k = mem_new(struct rig_key);
         k->row = atoll(PQgetvalue(r, i, 1));
         k->amount = atoll(PQgetvalue(r, i, 2));
         k->debit = atoll(PQgetvalue(r, i, 3));
-        ck_assert_ptr_null(map_set(&keys, (uint64_t) atoll(PQgetvalue(r, i, 0)), k));
+        ck_assert_ptr_null(map_set(&sums->keys, (uint64_t) atoll(PQgetvalue(r, i, 0)), k));
     }
-    int rows = PQntuples(r), outcomes[OUTCOME_COUNT] = { 0 }, errors[ERR_COUNT] = { 0 };
     PQclear(r);
-    int64_t balances[RIG_ACCOUNTS] = { 0 }, guards[RIG_GUARDS + 1] = { 0 }, attached = 0;
+    PQfinish(pg);
+}
+
+static inline void rig_add_done(struct rig_sums *sums, struct rig_key *k, const struct rig_entry *e)
+{
+    struct rig_work work = rig_work_of(e->key, e->variant);
+    ck_assert_msg(k != NULL, "key %u was acknowledged and is not there", e->key);
+    ck_assert_msg(k->row == e->transfer && k->done == 0, "key %u was done twice", e->key);
+    ck_assert_int_eq(k->amount, work.legs[0].amount);
+    ck_assert_int_eq(k->debit, rig.accounts[work.legs[0].debit]);
+    k->done++;
+    k->variant = e->variant;
+    for (int leg = 0; leg < work.leg_count; leg++) {
+        sums->balances[work.legs[leg].debit] -= work.legs[leg].amount;
+        sums->balances[work.legs[leg].credit] += work.legs[leg].amount;
+    }
+    sums->guards[work.guard]++;
+    sums->attached += work.attached;
+}
+
+static inline void rig_check_decision(const struct rig_entry *e)
+{
+    struct rig_work work = rig_work_of(e->key, e->variant);
+    enum outcome reason = rig_reason(&work), outcome = (enum outcome) e->outcome;
+    if (reason != POSTING_DONE) ck_assert_int_eq(outcome, reason);
+    else ck_assert(outcome == POSTING_DONE || outcome == POSTING_INSUFFICIENT || outcome == POSTING_GUARDED ||
+                   outcome == POSTING_REFUSED);
+    if (outcome == POSTING_GUARDED) ck_assert_int_ne(work.guard, 0);
+    if (work.bad) ck_assert_int_ne(outcome, POSTING_DONE);
+    if (outcome == POSTING_REFUSED) ck_assert(work.bad);
+}
+
+static inline void rig_check_entry(const struct rig_key *k, const struct rig_entry *e)
+{
+    enum outcome outcome = (enum outcome) e->outcome;
+    if (outcome == POSTING_REPLAYED) {
+        ck_assert_msg(k && k->row == e->transfer, "key %u: a replay of nothing", e->key);
+        if (k->done) ck_assert_int_eq(k->variant, e->variant);
+    } else if (outcome == POSTING_KEY_CONFLICT) {
+        ck_assert_msg(k && (!k->done || k->variant != e->variant), "key %u: no conflict", e->key);
+    } else {
+        rig_check_decision(e);
+    }
+}
+
+static inline void rig_check_log(struct rig_sums *sums)
+{
     for (int i = 0; i < rig.log->count; i++) {
         const struct rig_entry *e = &rig.log->entries[i];
-        struct rig_key *k = map_get(&keys, e->key);
-        if (e->err == OK) outcomes[e->outcome]++;
-        else errors[e->err]++;
-        if (k && (e->err == ERR_UNCERTAIN)) k->uncertain++;
-        if (e->err != OK || e->outcome != POSTING_DONE) continue;
-        struct rig_work work = rig_work_of(e->key, e->variant);
-        ck_assert_msg(k != NULL, "key %u was acknowledged and is not there", e->key);
-        ck_assert_msg(k->row == e->transfer && k->done == 0, "key %u was done twice", e->key);
-        ck_assert_int_eq(k->amount, work.legs[0].amount);
-        ck_assert_int_eq(k->debit, rig.accounts[work.legs[0].debit]);
-        k->done++;
-        k->variant = e->variant;
-        for (int leg = 0; leg < work.leg_count; leg++) {
-            balances[work.legs[leg].debit] -= work.legs[leg].amount;
-            balances[work.legs[leg].credit] += work.legs[leg].amount;
-        }
-        guards[work.guard]++;
-        attached += work.attached;
+        struct rig_key *k = map_get(&sums->keys, e->key);
+        if (e->err == OK) sums->outcomes[e->outcome]++;
+        else sums->errors[e->err]++;
+        if (k && e->err == ERR_UNCERTAIN) k->uncertain++;
+        if (e->err == OK && e->outcome == POSTING_DONE) rig_add_done(sums, k, e);
     }
     for (int i = 0; i < rig.log->count; i++) {
         const struct rig_entry *e = &rig.log->entries[i];
-        struct rig_key *k = map_get(&keys, e->key);
-        struct rig_work work = rig_work_of(e->key, e->variant);
-        enum outcome reason = rig_reason(&work), outcome = (enum outcome) e->outcome;
-        if (e->err != OK) continue;
-        if (outcome == POSTING_REPLAYED) ck_assert_msg(k && k->row == e->transfer, "key %u: a replay of nothing", e->key);
-        if (outcome == POSTING_REPLAYED && k->done) ck_assert_int_eq(k->variant, e->variant);
-        if (outcome == POSTING_KEY_CONFLICT) ck_assert_msg(k && (!k->done || k->variant != e->variant), "key %u: no conflict", e->key);
-        if (outcome == POSTING_REPLAYED || outcome == POSTING_KEY_CONFLICT) continue;
-        if (reason != POSTING_DONE) ck_assert_int_eq(outcome, reason);
-        else ck_assert(outcome == POSTING_DONE || outcome == POSTING_INSUFFICIENT || outcome == POSTING_GUARDED || outcome == POSTING_REFUSED);
-        if (outcome == POSTING_GUARDED) ck_assert_int_ne(work.guard, 0);
-        if (work.bad) ck_assert_int_ne(outcome, POSTING_DONE);
-        if (outcome == POSTING_REFUSED) ck_assert(work.bad);
+        if (e->err == OK) rig_check_entry(map_get(&sums->keys, e->key), e);
     }
-    int unexplained = 0;
     struct rig_key *k;
-    for (size_t i = 0; (k = map_next(&keys, &i));) {
-        unexplained += !k->done;
-        ck_assert_msg(k->done || k->uncertain, "transfer %" PRId64 " was never acknowledged, nor told uncertain", k->row);
+    for (size_t i = 0; (k = map_next(&sums->keys, &i));) {
+        sums->unexplained += !k->done;
+        ck_assert_msg(k->done || k->uncertain, "transfer %" PRId64 " was never acknowledged, nor told uncertain",
+                      k->row);
     }
-    printf("%d postings in the tables, %d found again by their key, %d only told as uncertain\n", rows,
-           (int) rig.log->recovered, unexplained);
-    for (int o = 0; o < OUTCOME_COUNT; o++) printf("  %s %d", outcome_info((enum outcome) o)->name, outcomes[o]);
-    for (int o = 1; o < ERR_COUNT; o++) if (errors[o]) printf("  %s %d", err_info((enum err) o)->name, errors[o]);
+}
+
+static inline void rig_check_sums(const struct rig_sums *sums)
+{
+    ck_assert_int_eq(sums->unexplained, 0);
+    for (int i = 2; i < RIG_ACCOUNTS; i++) {
+        const char *balance = fx_sql("SELECT balance FROM account WHERE id = %" PRId64, rig.accounts[i]);
+        ck_assert_int_eq(atoll(balance), sums->balances[i]);
+    }
+    for (int i = 1; i <= RIG_GUARDS; i++)
+        ck_assert_int_eq(atoll(fx_sql("SELECT n FROM rig_guard WHERE id = %d", i)), sums->guards[i]);
+    ck_assert_int_eq(atoll(fx_sql("SELECT count(*) FROM rig_row")), sums->attached);
+}
+
+/* What each answer says must be so in the tables, and what is in the tables must have been asked for.
+ * `certain`: no answer was lost on purpose, so balances are exactly the sum of what was acknowledged.
+ * `all`: every outcome must have been told. */
+static inline void rig_check(bool certain, bool all)
+{
+    struct rig_sums sums = { .rows = 0 };
+    map_init(&sums.keys);
+    rig_read_tables(&sums);
+    rig_check_log(&sums);
+    printf("%d postings in the tables, %d found again by their key, %d only told as uncertain\n", sums.rows,
+           (int) rig.log->recovered, sums.unexplained);
+    for (int o = 0; o < OUTCOME_COUNT; o++) printf("  %s %d", outcome_info((enum outcome) o)->name, sums.outcomes[o]);
+    for (int o = 1; o < ERR_COUNT; o++) {
+        if (sums.errors[o]) printf("  %s %d", err_info((enum err) o)->name, sums.errors[o]);
+    }
     printf("\n");
     fflush(stdout);
-    if (certain) {
-        ck_assert_int_eq(unexplained, 0);
-        for (int i = 2; i < RIG_ACCOUNTS; i++)
-            ck_assert_int_eq(atoll(fx_sql("SELECT balance FROM account WHERE id = %" PRId64, rig.accounts[i])), balances[i]);
-        for (int i = 1; i <= RIG_GUARDS; i++)
-            ck_assert_int_eq(atoll(fx_sql("SELECT n FROM rig_guard WHERE id = %d", i)), guards[i]);
-        ck_assert_int_eq(atoll(fx_sql("SELECT count(*) FROM rig_row")), attached);
-        for (int o = 0; all && o < OUTCOME_COUNT; o++)
-            if (o != POSTING_OVERFLOW) ck_assert_msg(outcomes[o] > 0, "%s was never told", outcome_info((enum outcome) o)->name);
+    if (certain) rig_check_sums(&sums);
+    for (int o = 0; all && o < OUTCOME_COUNT; o++) {
+        /* Nobody here comes near what 64 bits hold. */
+        if (o == POSTING_OVERFLOW) continue;
+        ck_assert_msg(sums.outcomes[o] > 0, "%s was never told", outcome_info((enum outcome) o)->name);
     }
     /* Attached rows are there exactly when their posting is. */
-    ck_assert_int_eq(atoll(fx_sql("SELECT count(*) FROM rig_row r LEFT JOIN transfer t ON t.id = r.posting WHERE t.id IS NULL")), 0);
-    for (size_t i = 0; (k = map_next(&keys, &i));) mem_free(k);
-    map_fini(&keys);
-    PQfinish(pg);
+    ck_assert_int_eq(atoll(fx_sql("SELECT count(*) FROM rig_row WHERE posting NOT IN (SELECT id FROM transfer)")), 0);
+    struct rig_key *k;
+    for (size_t i = 0; (k = map_next(&sums.keys, &i));) mem_free(k);
+    map_fini(&sums.keys);
     rig_check_audit();
 }
 

@@ -30,7 +30,8 @@ START_TEST(one_process_and_the_tables_agree)
 }
 END_TEST
 
-/* Ninety-six clients in two processes with ten keys between them: each key is one transfer, and everybody is told the same. */
+/* Ninety-six clients in two processes with ten keys between them: each key is one transfer, and everybody is
+ * told the same. */
 START_TEST(one_key_from_many_clients_at_once_is_one_transfer)
 {
     rig_open(11);
@@ -48,18 +49,27 @@ END_TEST
 static const struct {
     const char *what, *sql;
 } damages[] = {
-    { "a balance", "UPDATE account SET balance = balance + 1 WHERE id = (SELECT max(id) FROM account WHERE version > 0)" },
-    { "a lifetime", "UPDATE account SET lifetime = lifetime + 1 WHERE id = (SELECT max(id) FROM account WHERE version > 0)" },
-    { "a lost transfer", "DELETE FROM transfer WHERE id = (SELECT max(id) FROM transfer WHERE credit_version IS NOT NULL)" },
-    { "a gap", "UPDATE transfer SET credit_version = credit_version + 100000 WHERE id = (SELECT max(id) FROM transfer WHERE credit_version > 1)" },
+    { "a balance",
+      "UPDATE account SET balance = balance + 1 WHERE id = (SELECT max(id) FROM account WHERE version > 0)" },
+    { "a lifetime",
+      "UPDATE account SET lifetime = lifetime + 1 WHERE id = (SELECT max(id) FROM account WHERE version > 0)" },
+    { "a lost transfer",
+      "DELETE FROM transfer WHERE id = (SELECT max(id) FROM transfer WHERE credit_version IS NOT NULL)" },
+    { "a gap", "UPDATE transfer SET credit_version = credit_version + 100000 WHERE id = (SELECT max(id) FROM "
+               "transfer WHERE credit_version > 1)" },
     { "an amount", "UPDATE transfer SET amount = amount + 1 WHERE id = (SELECT max(id) FROM transfer)" },
-    { "a balance after", "UPDATE transfer SET credit_after = credit_after + 1 WHERE id = (SELECT min(id) FROM transfer WHERE credit_after > 0)" },
-    { "an account that is not there", "UPDATE transfer SET credit = 999999 WHERE id = (SELECT max(id) FROM transfer)" },
-    { "another asset", "UPDATE account SET asset = 'RWD' WHERE id = (SELECT max(id) FROM account WHERE version > 0)" },
-    { "a posting without its first transfer", "UPDATE transfer SET posting = 1 WHERE id = (SELECT max(id) FROM transfer)" },
+    { "a balance after", "UPDATE transfer SET credit_after = credit_after + 1 WHERE id = (SELECT min(id) FROM "
+                         "transfer WHERE credit_after > 0)" },
+    { "an account that is not there",
+      "UPDATE transfer SET credit = 999999 WHERE id = (SELECT max(id) FROM transfer)" },
+    { "another asset",
+      "UPDATE account SET asset = 'RWD' WHERE id = (SELECT max(id) FROM account WHERE version > 0)" },
+    { "a posting without its first transfer",
+      "UPDATE transfer SET posting = 1 WHERE id = (SELECT max(id) FROM transfer)" },
     { "a key that is gone", "UPDATE transfer SET idem = NULL WHERE id = (SELECT max(posting) FROM transfer)" },
     { "an inbox number", "UPDATE users SET inbox_seq = 3 WHERE id = 1" },
-    { "an event without a number before", "INSERT INTO inbox (user_id, seq, type, data) VALUES (1, 2, 'x', '{}')" },
+    { "an event without a number before",
+      "INSERT INTO inbox (user_id, seq, type, data) VALUES (1, 2, 'x', '{}')" },
 };
 
 START_TEST(the_audit_sees_every_damage)
@@ -71,7 +81,8 @@ START_TEST(the_audit_sees_every_damage)
     snprintf(url, sizeof url, "postgresql:///damaged?host=%s&user=tally", fx.dir);
     PGconn *pg = PQconnectdb(url);
     PGresult *r = PQexec(pg, damages[_i].sql);
-    ck_assert_msg(PQresultStatus(r) == PGRES_COMMAND_OK && strcmp(PQcmdTuples(r), "1") == 0, "%s: %s", damages[_i].what, PQerrorMessage(pg));
+    ck_assert_msg(PQresultStatus(r) == PGRES_COMMAND_OK && strcmp(PQcmdTuples(r), "1") == 0, "%s: %s",
+                  damages[_i].what, PQerrorMessage(pg));
     PQclear(r);
     PQfinish(pg);
     struct db_blocking *db = db_blocking_open(url, &fault);
@@ -86,13 +97,17 @@ END_TEST
 
 START_TEST(lifetime_kinds_are_the_same_in_sql)
 {
-    static const struct str kinds[] = { { "bank.transfer", 13 }, { "points.earn", 11 }, { "points.referral", 15 }, { "points.purchase", 15 },
-                                        { "points.review", 13 }, { "points.admin_grant", 18 }, { "points.admin_deduct", 19 },
-                                        { "points.redeem", 13 }, { "points.purchase_back", 20 }, { "rewards.earn", 12 },
-                                        { "rewards.redeem", 14 }, { "", 0 } };
+    static const struct str kinds[] = { { "bank.transfer", 13 },        { "points.earn", 11 },
+                                        { "points.referral", 15 },      { "points.purchase", 15 },
+                                        { "points.review", 13 },        { "points.admin_grant", 18 },
+                                        { "points.admin_deduct", 19 },  { "points.redeem", 13 },
+                                        { "points.purchase_back", 20 }, { "rewards.earn", 12 },
+                                        { "rewards.redeem", 14 },       { "", 0 } };
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-        ck_assert_int_eq(atoi(fx_sql("SELECT lifetime_credit('%.*s')", STR_FMT(kinds[i]))), transfer_lifetime_credit(kinds[i]));
-        ck_assert_int_eq(atoi(fx_sql("SELECT lifetime_debit('%.*s')", STR_FMT(kinds[i]))), transfer_lifetime_debit(kinds[i]));
+        ck_assert_int_eq(atoi(fx_sql("SELECT lifetime_credit('%.*s')", STR_FMT(kinds[i]))),
+                         transfer_lifetime_credit(kinds[i]));
+        ck_assert_int_eq(atoi(fx_sql("SELECT lifetime_debit('%.*s')", STR_FMT(kinds[i]))),
+                         transfer_lifetime_debit(kinds[i]));
     }
 }
 END_TEST

@@ -32,7 +32,8 @@ static void under_load(uint32_t keys, const char *url, int processes, int every_
 
 static void end_a_backend(void)
 {
-    fx_sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE '%%ledger%%' ORDER BY random() LIMIT 1");
+    fx_sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE '%%ledger%%' "
+           "ORDER BY random() LIMIT 1");
 }
 
 START_TEST(backends_are_ended)

@@ -107,8 +107,14 @@ static void make_world(void)
             .status = id % 13 == 12 ? ACCOUNT_FROZEN : ACCOUNT_ACTIVE, .unbounded = id == 1 || id == 31,
         };
         const struct rules_account *t = &w.table[id];
-        struct account a = { .id = id, .owner = t->owner, .balance = t->balance, .version = t->version,
-                             .lifetime = t->lifetime, .asset = t->asset, .status = t->status, .unbounded = t->unbounded };
+        struct account a = { .id = id,
+                             .owner = t->owner,
+                             .balance = t->balance,
+                             .version = t->version,
+                             .lifetime = t->lifetime,
+                             .asset = t->asset,
+                             .status = t->status,
+                             .unbounded = t->unbounded };
         w.accounts[id] = book_put_account(&w.book, &a, STR_NONE);
     }
     for (int i = 0; i < KEYS; i++) w.committed_hash[i] = -1;
@@ -196,8 +202,8 @@ static bool as_expected(const struct batch *b)
     return true;
 }
 
-/* What PostgreSQL does with the oldest batch: all of it as predicted, or nothing. The model decides the postings once more, one by
- * one, on what is really committed. */
+/* What PostgreSQL does with the oldest batch: all of it as predicted, or nothing. The model decides the
+ * postings once more, one by one, on what is really committed. */
 static void end_oldest(void)
 {
     struct batch *b = w.batches[0];

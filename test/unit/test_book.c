@@ -93,7 +93,9 @@ START_TEST(a_person_is_replaced_but_the_inbox_only_rises)
 {
     struct person *p = person(7, "ann", "ann@example.com");
     ck_assert_str_eq(p->email, "ann@example.com");
-    struct person row = { .id = 7, .username = (char *) "bob", .name = (char *) "Bob", .inbox_seq = 2, .is_admin = true };
+    struct person row = {
+        .id = 7, .username = (char *) "bob", .name = (char *) "Bob", .inbox_seq = 2, .is_admin = true
+    };
     ck_assert_ptr_eq(book_put_person(&b, &row), p);
     ck_assert_str_eq(p->username, "bob");
     ck_assert_str_eq(p->name, "Bob");

@@ -52,6 +52,7 @@ struct server {
     struct arena arena;
     const struct settings *settings;
     struct mailer *mailer;
+    struct net_tls *tls;      /* NULL: plain */
     uv_signal_t sigterm, sigint;
     struct flow stop;
     int draining;             /* doors not closed yet */
@@ -298,7 +299,7 @@ static bool listen_on(struct server *s)
         .connections_max = connections_bound(settings),
     };
     if (settings->tls_cert) {
-        options.tls = net_tls_new(settings->tls_cert, settings->tls_key, &fault);
+        options.tls = s->tls = net_tls_new(settings->tls_cert, settings->tls_key, &fault);
         if (!options.tls) {
             fail(fault);
             return false;
@@ -371,6 +372,7 @@ static int serve_one(void *arg, int index)
     watch_signal(s, &s->sigint, SIGINT);
     uv_run(&loop, UV_RUN_DEFAULT);
     must(uv_loop_close(&loop) == 0);
+    net_tls_free(s->tls);     /* outlives the last connection */
     book_fini(&s->app.book);
     ws_hub_fini(&s->app.hub);
     arena_fini(&s->arena);

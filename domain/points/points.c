@@ -8,8 +8,8 @@
 
 #define TRANSACTION_EXAMPLE                                                                                           \
     "{\"id\":\"65d6f0a1b2c3d4e5f6071831\",\"userId\":\"65d3f0a1b2c3d4e5f6071828\",\"type\":\"admin_grant\","          \
-    "\"amount\":50,\"balanceAfter\":370,\"description\":\"Welcome\",\"referenceType\":\"ticket\","                    \
-    "\"referenceId\":\"17\",\"metadata\":{},\"createdAt\":\"2026-02-09T10:00:00.000Z\"}"
+    "\"amount\":50,\"balanceAfter\":370,\"description\":\"Welcome\",\"referenceType\":null,"                          \
+    "\"referenceId\":null,\"metadata\":{},\"createdAt\":\"2026-02-09T10:00:00.000Z\"}"
 
 const struct endpoint points_endpoints[] = {
     { .id = "POINTS-01", .method = HTTP_GET, .path = "/api/points/my-points", .auth = AUTH_CUSTOMER,

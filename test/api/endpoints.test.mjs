@@ -1,0 +1,155 @@
+// The list of what is built, against what is served, both ways; and each endpoint's example and reply in
+// /openapi.json against what the server really takes and answers. A new endpoint enters built.json with the
+// method and path of the contract's route index, gets a recipe below, and tests that name it.
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { api } from '../lib/client.mjs';
+import { customer, fund, logIn, systemUser } from '../lib/people.mjs';
+import { startServer } from '../lib/server.mjs';
+import { until } from '../lib/wait.mjs';
+
+const folder = import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname);
+const built = JSON.parse(readFileSync(path.join(folder, 'built.json'), 'utf8'));
+
+let server;
+let document;
+const people = {};
+before(async () => {
+  server = await startServer();
+  people.nobody = { api: api(server) };
+  people.system = await systemUser(server);
+  people.ada = await customer(server, people.system, { amount: 1000 });
+  people.bob = await customer(server, people.system, { amount: 0 });
+  const who = { email: 'admin@example.com', password: 'admin password' };
+  await server.command('user', 'add', '--email', who.email, '--password', who.password, '--role', 'admin');
+  people.admin = await logIn(server, who);
+  document = (await people.nobody.api.get('/openapi.json')).json;
+});
+after(() => server?.stop());
+
+function* operations() {
+  for (const [template, methods] of Object.entries(document.paths)) {
+    for (const [method, operation] of Object.entries(methods)) {
+      const colons = template.replace(/\{(\w+)\}/g, ':$1');
+      yield { id: operation.operationId, method: method.toUpperCase(), path: colons, operation };
+    }
+  }
+}
+
+describe('what is served', () => {
+  const row = ({ id, method, path: where }) => `${id} ${method} ${where}`;
+
+  test('is what is built, and nothing else', () => {
+    const served = [...operations()].map(row).sort();
+    assert.deepEqual(served, built.filter(({ hidden }) => !hidden).map(row).sort());
+  });
+
+  test('and what the document does not show is there all the same', async () => {
+    for (const { id, method, path: where, hidden } of built) {
+      if (!hidden) continue;
+      const reply = await people.nobody.api.request(method, where);
+      assert.equal(reply.status, 200, id);
+      assert.ok(reply.headers['content-type'].startsWith(hidden), `${id}: ${reply.headers['content-type']}`);
+    }
+  });
+
+  test('has tests: every id is named in a file beside this one', () => {
+    const own = path.basename(new URL(import.meta.url).pathname);
+    const files = readdirSync(folder).filter((name) => name.endsWith('.test.mjs') && name !== own);
+    const texts = files.map((name) => readFileSync(path.join(folder, name), 'utf8'));
+    const named = new Set();
+    // "BANK-06" names one, "BANK-20, 21, 26" three.
+    for (const [, surface, numbers] of texts.join().matchAll(/\b([A-Z]+)-(\d\d(?:(?:,| and) \d\d\b)*)/g)) {
+      for (const number of numbers.match(/\d\d/g)) named.add(`${surface}-${number}`);
+    }
+    const untested = built.filter(({ id, hidden }) => !hidden && !named.has(/^[A-Z]+-\d+/.exec(id)[0]));
+    assert.deepEqual(untested.map(({ id }) => id), []);
+  });
+});
+
+describe('the document', () => {
+  test('is OpenAPI 3.1 and complete in itself', () => {
+    assert.match(document.openapi, /^3\.1\./);
+    const text = JSON.stringify(document);
+    for (const [, name] of text.matchAll(/"\$ref":"#\/components\/([^"]+)"/g)) {
+      const [kind, key] = name.split('/');
+      assert.ok(document.components[kind][key], name);
+    }
+    for (const { id, operation } of operations()) {
+      assert.ok(operation.summary, `${id} has a summary`);
+      assert.ok(operation.responses['503'], `${id} may be busy`);
+      for (const requirement of operation.security) {
+        for (const scheme of Object.keys(requirement)) assert.ok(document.components.securitySchemes[scheme], scheme);
+      }
+    }
+  });
+});
+
+/** The value has the schema's shape: no member is missing, and none is there that the document does not name. */
+function fits(schema, value, where) {
+  if (!schema.type) return;
+  const type = Array.isArray(value) ? 'array' : value === null ? 'null' : typeof value;
+  assert.ok([schema.type].flat().includes(type), `${where} is ${type}, the document says ${schema.type}`);
+  if (type === 'array') value.forEach((item, n) => fits(schema.items, item, `${where}[${n}]`));
+  if (schema.format === 'date-time') assert.ok(!Number.isNaN(Date.parse(value)), `${where}: ${value}`);
+  // An object without members in the example is a free one.
+  if (type !== 'object' || !Object.keys(schema.properties).length) return;
+  assert.deepEqual(Object.keys(value).sort(), Object.keys(schema.properties).sort(), where);
+  for (const [name, member] of Object.entries(value)) fits(schema.properties[name], member, `${where}.${name}`);
+}
+
+/** The token of the newest mail to this address, out of the outbox. */
+async function tokenFor(email) {
+  const outbox = path.join(server.dataDir, 'outbox/mail');
+  return until(() => readdirSync(outbox).sort().reverse()
+    .map((name) => readFileSync(path.join(outbox, name), 'utf8').replace(/=\r?\n/g, '').replaceAll('=3D', '='))
+    .filter((mail) => mail.toLowerCase().includes(email))
+    .map((mail) => /verify-email\?token=([\w-]+)/.exec(mail)?.[1]).find(Boolean), `a mail to ${email}`);
+}
+
+// Who calls it, and what in the example must be of this installation. Nothing here: anybody, the example as it is.
+const recipes = {
+  'BANK-01': {},
+  'BANK-02': {},
+  'BANK-03': { as: 'ada' },
+  'BANK-04': { as: 'ada' },
+  'BANK-05': { as: 'ada', params: () => ({ accountid: people.ada.account._id }) },
+  'BANK-06': { as: 'ada', body: () => ({ fromAccount: people.ada.account._id, toAccount: people.bob.account._id }) },
+  'BANK-07': { as: 'system', body: () => ({ toAccount: people.bob.account._id }) },
+  'BANK-20': {},
+  'BANK-21': { as: 'ada' },
+  'BANK-22': { as: 'ada' },
+  'BANK-23': { as: 'bob', params: async () => ({ id: (await fund(people.system, people.bob.account, 1))._id }) },
+  'BANK-24': { as: 'ada', params: () => ({ accountid: people.ada.account._id }) },
+  'BANK-25': { as: 'system', params: () => ({ accountid: people.bob.account._id }) },
+  'BANK-26': { body: async () => ({ token: await tokenFor(people.ada.email) }) },
+  'BANK-26-RESEND': { as: 'bob' },
+  'POINTS-01': { as: 'ada' },
+  'POINTS-09': { as: 'admin', body: () => ({ userId: people.ada.id }) },
+  'USR-43': {},
+};
+
+test('every endpoint takes its example and answers in its shape', async (t) => {
+  const listed = new Set(Object.keys(recipes));
+  for (const { id, method, path: where, operation } of operations()) {
+    await t.test(id, async () => {
+      assert.ok(listed.delete(id), `${id} needs a recipe`);
+      const { as = 'nobody', params = () => ({}), body = () => ({}) } = recipes[id];
+      const values = await params();
+      const target = where.replace(/:(\w+)/g, (_, name) => values[name] ?? assert.fail(`${id}: which ${name}?`));
+      const example = operation.requestBody?.content['application/json'].example;
+      if (operation.requestBody) assert.ok(example, `${id} has an example`);
+      const options = example ? { body: { ...example, ...await body() } } : {};
+      const reply = await people[as].api.request(method, target, options);
+      const status = Object.keys(operation.responses).find((code) => code < 300);
+      assert.equal(String(reply.status), status, reply.text);
+      const content = operation.responses[status].content?.['application/json'];
+      assert.ok(content, `${id} shows its reply`);
+      fits(content.schema, content.example, 'the example');
+      fits(content.schema, reply.json, 'the reply');
+    });
+  }
+  assert.deepEqual([...listed], [], 'recipes for what is not served');
+});

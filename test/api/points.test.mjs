@@ -347,6 +347,20 @@ describe('the level', () => {
     assert.equal((await mine(ada)).lifetimePoints, 1110);
   });
 
+  test('is crossed once by grants at two servers at the same moment', async () => {
+    const other = await startServer({ database: server.database });
+    const ada = await person('Ada');
+    await until(async () => (await api(other, { token: ada.token }).get(MINE)).status === 200, 'the other to know her');
+    const sides = [admin.api, api(other, { token: admin.token })];
+    const body = { userId: ada.id, amount: 70, reason: 'a test' };
+    const replies = await Promise.all(Array.from({ length: 40 }, (_, n) => sides[n % 2].post(ADD, { body })));
+    assert.deepEqual(replies.map((reply) => reply.status), Array(40).fill(200));
+    const events = await levelUps(ada);
+    assert.deepEqual(events.map((event) => [event.seq, event.data.level.name]), [[1, 'silver'], [2, 'gold']]);
+    assert.deepEqual(events.map((event) => event.data.lifetimePoints), [1050, 2520]);
+    await other.stop();
+  });
+
   test('goes up three times in a burst, numbered without gap', async () => {
     const ada = await person('Ada');
     await Promise.all(Array.from({ length: 60 }, () => add(ada, 100)));

@@ -265,7 +265,7 @@ CREATE FUNCTION lifetime_credit(kind text) RETURNS int LANGUAGE sql IMMUTABLE PA
     $$ SELECT CASE WHEN kind IN ('points.earn', 'points.referral', 'points.purchase', 'points.review', 'points.admin_grant',
                                  'rewards.earn') THEN 1 ELSE 0 END $$;
 CREATE FUNCTION lifetime_debit(kind text) RETURNS int LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
-    $$ SELECT CASE WHEN kind = 'points.purchase_back' THEN -1 ELSE 0 END $$;
+    $$ SELECT CASE WHEN kind = 'points.purchase_return' THEN -1 ELSE 0 END $$;
 
 -- Events that are no transfer --------------------------------------------------------------------
 

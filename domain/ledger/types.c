@@ -104,5 +104,5 @@ int transfer_lifetime_credit(struct str kind)
 
 int transfer_lifetime_debit(struct str kind)
 {
-    return str_eq(kind, STR("points.purchase_back")) ? -1 : 0;
+    return str_eq(kind, STR("points.purchase_return")) ? -1 : 0;
 }

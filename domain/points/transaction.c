@@ -33,7 +33,7 @@ static struct str type_of(struct str kind)
 {
     struct str rest = kind;
     str_cut(&rest, '.');
-    return str_eq(rest, STR("purchase_back")) ? STR("purchase") : rest;
+    return str_eq(rest, STR("purchase_return")) ? STR("purchase") : rest;
 }
 
 struct point_transaction points_transaction_of(const struct posting *p, int leg, int64_t user, int64_t account)

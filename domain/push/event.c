@@ -67,12 +67,12 @@ static void put_delta(struct buf *b, struct delta_place *place, int64_t value, b
     place->size = b->n - place->at;
 }
 
-/* "points.purchase_back" is told as a purchase, with a negative delta. */
+/* "points.purchase_return" is told as a purchase, with a negative delta. */
 static struct str points_reason(struct str kind)
 {
     struct str rest = kind;
     str_cut(&rest, '.');
-    return str_eq(rest, STR("purchase_back")) ? STR("purchase") : rest;
+    return str_eq(rest, STR("purchase_return")) ? STR("purchase") : rest;
 }
 
 /* A text member of the transfer's metadata, or null. */

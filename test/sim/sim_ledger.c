@@ -101,7 +101,7 @@ START_TEST(lifetime_kinds_are_the_same_in_sql)
                                         { "points.referral", 15 },      { "points.purchase", 15 },
                                         { "points.review", 13 },        { "points.admin_grant", 18 },
                                         { "points.admin_deduct", 19 },  { "points.redeem", 13 },
-                                        { "points.purchase_back", 20 }, { "rewards.earn", 12 },
+                                        { "points.purchase_return", 22 }, { "rewards.earn", 12 },
                                         { "rewards.redeem", 14 },       { "", 0 } };
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         ck_assert_int_eq(atoi(fx_sql("SELECT lifetime_credit('%.*s')", STR_FMT(kinds[i]))),

@@ -78,7 +78,7 @@ static enum outcome naive_apply(struct naive world[ACCOUNTS + 1], const struct p
         struct naive *d = &world[leg->debit], *c = &world[leg->credit];
         if (!w.table[leg->debit].unbounded) {
             if ((__int128) d->balance - leg->amount < 0) return POSTING_INSUFFICIENT;
-            bool back = str_eq(leg->kind, STR("points.purchase_back"));
+            bool back = str_eq(leg->kind, STR("points.purchase_return"));
             if (back && (__int128) d->lifetime - leg->amount < INT64_MIN) return POSTING_OVERFLOW;
             d->balance -= leg->amount;
             d->version++;
@@ -155,7 +155,7 @@ static int64_t some_amount(void)
 
 static struct posting *some_posting(void)
 {
-    static const struct str kinds[] = { { "bank.transfer", 13 }, { "points.earn", 11 }, { "points.purchase_back", 20 },
+    static const struct str kinds[] = { { "bank.transfer", 13 }, { "points.earn", 11 }, { "points.purchase_return", 22 },
                                         { "points.redeem", 13 }, { "rewards.earn", 12 } };
     struct posting *p = w.spare;
     if (p) w.spare = p->arg;

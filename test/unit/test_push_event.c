@@ -41,7 +41,7 @@ static struct ws_frame *frame_of(const struct account *a, int64_t seq, int64_t d
         .debit_after = delta < 0 ? balance : INT64_MIN, .debit_version = delta < 0 ? seq : INT64_MIN,
         .credit_after = delta < 0 ? INT64_MIN : balance, .credit_version = delta < 0 ? INT64_MIN : seq,
         .lifetime_after = INT64_MIN, .at_us = 1700000000123000,
-        .kind = a->asset == ASSET_MONEY ? STR("bank.transfer") : STR("points.purchase_back"),
+        .kind = a->asset == ASSET_MONEY ? STR("bank.transfer") : STR("points.purchase_return"),
         .metadata = str_from(metadata),
     };
     cursor_set(&cursor, a->id, seq);

@@ -50,7 +50,7 @@ static const struct rule {
       .legs = { POINTS(P_ISSUER, PTS, 5, "admin_grant") } },
     { "redeemed", POSTING_DONE, { 100, 50, 25 }, { 4, 2, 10 }, 40, .legs = { POINTS(PTS, P_ISSUER, 5, "redeem") } },
     { "taken back", POSTING_DONE, { 100, 50, 25 }, { 4, 2, 10 }, 35,
-      .legs = { POINTS(PTS, P_ISSUER, 5, "purchase_back") } },
+      .legs = { POINTS(PTS, P_ISSUER, 5, "purchase_return") } },
     { "redeemed more than there is", POSTING_INSUFFICIENT, { 100, 50, 30 }, { 4, 2, 9 }, 40,
       .legs = { POINTS(PTS, P_ISSUER, 31, "redeem") } },
 

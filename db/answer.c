@@ -137,10 +137,10 @@ void answer_take(struct db_conn *c)
 {
     while (c->wire.state == WIRE_OPEN && !list_empty(&c->sent) && !PQisBusy(c->wire.pg)) {
         PGresult *r = PQgetResult(c->wire.pg);
-        must(r != NULL);
-        if (ends_session(r)) {
+        /* NULL: the session was ended while libpq took us for idle, and it will not speak of what was sent since. */
+        if (!r || ends_session(r)) {
             char why[WIRE_WHY_MAX];
-            wire_reason(PQresultErrorMessage(r), why);
+            wire_reason(r ? PQresultErrorMessage(r) : PQerrorMessage(c->wire.pg), why);
             PQclear(r);
             conn_lose(c, why);
             return;

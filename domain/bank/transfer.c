@@ -189,7 +189,9 @@ void bank_initial_funds(struct http_request *req)
         reply_faults(req, &faults);
         return;
     }
-    bool known = !m->by_user || book_person(&app_of(req)->book, req->values[FUNDS_USER].i);
+    /* An account that another process opened a moment ago stands in the tables only. */
+    const struct person *person = m->by_user ? book_person(&app_of(req)->book, req->values[FUNDS_USER].i) : NULL;
+    bool known = !m->by_user || (person && account_to_fund(person) > 0);
     if (known && live_memory_is_good(app_of(req)->live)) fund(m);
     else find_user(m, req->values[FUNDS_USER].i);
 }

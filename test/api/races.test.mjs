@@ -91,6 +91,21 @@ test('opposing transfers never wait for each other for ever', async () => {
   await until(async () => (await sum()) === 15_000, 'the sum to be what was put in');
 });
 
+test('what one process has opened a moment ago, the other can fund, pay and show', async () => {
+  const ada = await customer(server, system, { amount: 1000 });
+  for (let n = 0; n < 20; n++) {
+    const [here, there] = [{ agent: agents[n] }, { agent: agents[n + 20] }];
+    const dan = await register(server);
+    const { account } = (await dan.api.post('/api/accounts', here)).json;
+    const body = { userId: dan.id, amount: 5, idempotencyKey: randomUUID() };
+    const funded = await system.api.post('/api/transactions/system/initial-funds', { body, ...there });
+    assert.equal(funded.status, 200, funded.text);
+    assert.equal((await transfer(ada, ada.account, account, 1, randomUUID(), there)).status, 200);
+    assert.equal((await transfer(dan, account, ada.account, 6, randomUUID(), here)).status, 200);
+    assert.equal((await dan.api.get(`/api/accounts/balance/${account._id}`, there)).status, 200);
+  }
+});
+
 test('30 accounts opened at once by somebody who has 90: he has 100 then', async () => {
   const carol = await register(server);
   for (let n = 0; n < 9; n++) await Promise.all(Array.from({ length: 10 }, () => openAccount(carol)));

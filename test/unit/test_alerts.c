@@ -1,5 +1,5 @@
-/* Who is told of what, and when: the rule of alerts with a clock of the test's. `model` below is the tables: what was told, and what
- * moved; a mail must tell exactly what lies between. */
+/* Who is told of what, and when: the rule of alerts with a clock of the test's. `model` below is
+ * the tables: what was told, and what moved; a mail must tell exactly what lies between. */
 #include <check.h>
 #include <stdlib.h>
 
@@ -255,8 +255,8 @@ START_TEST(at_the_end_the_hushed_are_told_too)
 }
 END_TEST
 
-/* A leader against the tables: events that are lost, late or repeated, writes that fail or were done by another. Whatever comes, what
- * is told adds up to what moved. */
+/* A leader against the tables: events that are lost, late or repeated, writes that fail or were
+ * done by another. Whatever comes, what is told adds up to what moved. */
 START_TEST(everything_is_told_once)
 {
     enum { ACCOUNTS = 4, STEPS = 4000 };

@@ -55,7 +55,8 @@ END_TEST
 START_TEST(both_forms_carry_the_link)
 {
     struct str link = STR("https://example.com/verify-email?token=abc");
-    struct mail_text mails[] = { mail_text_welcome(&arena, STR("Ada"), link), mail_text_verify(&arena, STR("Ada"), link) };
+    struct mail_text mails[] = { mail_text_welcome(&arena, STR("Ada"), link),
+                                 mail_text_verify(&arena, STR("Ada"), link) };
     ck_assert(!str_eq(mails[0].subject, mails[1].subject));
     for (int i = 0; i < 2; i++) {
         ck_assert_ptr_nonnull(strstr(mails[i].text.p, link.p));

@@ -1,6 +1,7 @@
-/* Transfer alerts: the loop side of pending.h. One statement at a time, on a connection of its own, whose session holds the advisory
- * lock: when the session is lost, so is the lead, and nothing of ours can be written any more; another process then finds in the
- * tables (account.alerted < version) what this one had not told.
+/* Transfer alerts: the loop side of pending.h. One statement at a time, on a connection of its own,
+ * whose session holds the advisory lock: when the session is lost, so is the lead, and nothing of
+ * ours can be written any more; another process then finds in the tables (account.alerted <
+ * version) what this one had not told.
  *
  *     follower ──lock──> leader: scan the tables, read what is unread, then write who is due, each second
  *        ^                  │
@@ -52,7 +53,9 @@ struct alerts {
 
 static void proceed(struct alerts *a);
 
-/* Leading ------------------------------------------------------------------------------------------------- */
+/* Leading
+ * ---------------------------------------------------------------------------------------------
+ * ---- */
 
 static void begin_scan(struct alerts *a)
 {
@@ -75,7 +78,8 @@ static bool answered(struct alerts *a, const char *what, enum err err, const str
     a->busy = false;
     arena_fini(&a->arena);
     if (err == OK && !a->session_lost) return true;
-    log_warn("alerts", "failed", "step=%s err=%s message=%s", what, err_info(err)->name, LOG_STR(str_from(r ? db_message(r) : "")));
+    log_warn("alerts", "failed", "step=%s err=%s message=%s", what, err_info(err)->name,
+             LOG_STR(str_from(r ? db_message(r) : "")));
     if (err == ERR_SQL && !a->session_lost) pending_failed(&a->pending);
     else step_down(a);   /* the session, and with it the lock, may be gone */
     a->session_lost = false;
@@ -118,7 +122,8 @@ static void on_state(void *arg, bool up)
     else step_down(a);
 }
 
-/* What the tables say is owed ------------------------------------------------------------------------------- */
+/* What the tables say is owed
+ * ------------------------------------------------------------------------------- */
 
 static void on_scanned(void *arg, enum err err, const struct db_result *r)
 {
@@ -179,7 +184,9 @@ static void read_unread(struct alerts *a)
     ask(a, &sql_alerts_read, &args, on_read);
 }
 
-/* Writing -------------------------------------------------------------------------------------------------- */
+/* Writing
+ * ---------------------------------------------------------------------------------------------
+ * ----- */
 
 /* The arrays of write.sql. */
 struct writing {
@@ -194,8 +201,8 @@ static void add_person(struct alerts *a, struct writing *w, struct alert_person 
     struct mail_movement movements[PERSON_ACCOUNTS_MAX];
     struct alert_figures f;
     int n = 0, before = w->accounts;
-    for (struct alert_account *account = person->accounts; account && w->accounts < WRITE_ACCOUNTS; account = account->next) {
-        if (!pending_figures(account, &f)) continue;
+    for (struct alert_account *account = person->accounts; account; account = account->next) {
+        if (w->accounts == WRITE_ACCOUNTS || !pending_figures(account, &f)) continue;
         w->ids[w->accounts] = account->id;
         w->owners[w->accounts] = person->user;
         w->told[w->accounts] = f.told;
@@ -203,8 +210,10 @@ static void add_person(struct alerts *a, struct writing *w, struct alert_person 
         if (f.count == 0 || n == PERSON_ACCOUNTS_MAX) continue;
         char pid[PID_CHARS];
         pid_encode(&a->app->pids, PID_ACCOUNT, account->id, pid);
-        movements[n++] = (struct mail_movement){ arena_str(&a->arena, (struct str){ pid, sizeof pid }), f.count, f.in, f.out,
-                                                 f.totals_known, f.balance };
+        movements[n++] = (struct mail_movement){
+            .account = arena_str(&a->arena, (struct str){ pid, sizeof pid }),
+            .count = f.count, .in = f.in, .out = f.out, .totals_known = f.totals_known, .balance = f.balance,
+        };
     }
     if (w->accounts == before) return;
     const struct person *known = book_person(&a->app->book, person->user);
@@ -266,7 +275,8 @@ static bool write_due(struct alerts *a)
     return a->busy;
 }
 
-/* The order of things ---------------------------------------------------------------------------------------- */
+/* The order of things
+ * ---------------------------------------------------------------------------------------- */
 
 static void on_db_closed(void *arg)
 {
@@ -318,7 +328,8 @@ struct alerts *alerts_new(struct app *app)
         .connections_max = 1,
         .queue_max = 4,
         .deadline_ms = DEADLINE_MS,
-        /* Locks are let go without waiting for the disk: what a crash of PostgreSQL takes back is owed again. */
+        /* Locks are let go without waiting for the disk: what a crash of PostgreSQL takes back is
+         * owed again. */
         .session = "-c synchronous_commit=off",
         .sql_count = SQL_COUNT,
         .schema_version = db_migrations_version(migrations_all),

@@ -135,7 +135,8 @@ void pending_read(struct alert_account *a, int64_t read_to, int64_t transfers, i
         return;
     }
     a->count += transfers;
-    if (__builtin_add_overflow(a->in, in, &a->in) || __builtin_add_overflow(a->out, out, &a->out)) a->totals_known = false;
+    if (__builtin_add_overflow(a->in, in, &a->in) || __builtin_add_overflow(a->out, out, &a->out))
+        a->totals_known = false;
 }
 
 static struct alert_person *start_writing(struct pending *p, struct alert_person *person)

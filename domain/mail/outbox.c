@@ -1,11 +1,14 @@
 /* The queue of mails, a batch at a time:
  *
- *     idle ──look──> taking ──rows──> sending ──all ended──> settling ──> idle (and looks again at once after a full batch)
- *       ^               │ none                                   │ database away: again in a second
- *       └───────────────┘                                        └─> settling
+ *     idle ──look──> taking ──rows──> sending ──all ended──> settling ──> idle
+ *       ^               │ none                                │    ^
+ *       └───────────────┘                                     └────┘ database away: again in a second
  *
- * The process holds at most one batch of 20 mails in memory and has at most two statements under way. While the database
- * is away nothing is lost: what was sent is settled when it is back, what was not taken waits in its table. */
+ * After a full batch, and when somebody wrote a mail meanwhile, it looks again at once.
+ *
+ * The process holds at most one batch of 20 mails in memory and has at most two statements under
+ * way. While the database is away nothing is lost: what was sent is settled when it is back, what
+ * was not taken waits in its table. */
 #include "domain/mail/outbox.h"
 
 #include "core/clock.h"
@@ -48,7 +51,9 @@ struct outbox {
     void *closed_arg;
 };
 
-/* Closing ------------------------------------------------------------------------------------------------ */
+/* Closing
+ * ---------------------------------------------------------------------------------------------
+ * --- */
 
 static void close_if_quiet(struct outbox *o)
 {
@@ -79,7 +84,9 @@ void outbox_close(struct outbox *o, void (*closed)(void *arg), void *arg)
     close_if_quiet(o);
 }
 
-/* Settling ----------------------------------------------------------------------------------------------- */
+/* Settling
+ * ---------------------------------------------------------------------------------------------
+ * -- */
 
 static void be_idle(struct outbox *o, uint64_t look_ms)
 {
@@ -104,7 +111,8 @@ static void on_settled(void *arg, enum err err, const struct db_result *r)
     struct outbox *o = arg;
     o->asking = false;
     if (err != OK && !o->closing) {
-        log_warn("mail", "settle_failed", "err=%s message=%s", err_info(err)->name, LOG_STR(str_from(r ? db_message(r) : "")));
+        log_warn("mail", "settle_failed", "err=%s message=%s", err_info(err)->name,
+                 LOG_STR(str_from(r ? db_message(r) : "")));
         wheel_set(o->app->wheel, &o->look, AGAIN_MS);
         return;
     }
@@ -134,7 +142,9 @@ static void settle(struct outbox *o)
     else wheel_set(o->app->wheel, &o->look, AGAIN_MS);
 }
 
-/* Sending ------------------------------------------------------------------------------------------------ */
+/* Sending
+ * ---------------------------------------------------------------------------------------------
+ * --- */
 
 static void send_more(struct outbox *o);
 
@@ -164,7 +174,9 @@ static void send_more(struct outbox *o)
     if (o->under_way == 0) settle(o);
 }
 
-/* Taking ------------------------------------------------------------------------------------------------- */
+/* Taking
+ * ---------------------------------------------------------------------------------------------
+ * ---- */
 
 static void take_row(struct outbox *o, const struct db_result *r, int row)
 {
@@ -230,7 +242,8 @@ void outbox_wake(struct outbox *o)
     take(o);
 }
 
-/* Old mails, hourly ---------------------------------------------------------------------------------------- */
+/* Old mails, hourly
+ * ---------------------------------------------------------------------------------------- */
 
 static void on_cleaned(void *arg, enum err err, const struct db_result *r)
 {

@@ -89,7 +89,8 @@ static struct mail_text draft_close(struct draft *d, struct arena *arena, struct
     return mail;
 }
 
-static struct mail_text with_link(struct arena *arena, struct str name, struct str subject, struct str why, struct str link)
+static struct mail_text with_link(struct arena *arena, struct str name, struct str subject, struct str why,
+                                  struct str link)
 {
     struct draft d;
     draft_open(&d, name);
@@ -107,10 +108,12 @@ struct mail_text mail_text_welcome(struct arena *arena, struct str name, struct 
 
 struct mail_text mail_text_verify(struct arena *arena, struct str name, struct str link)
 {
-    return with_link(arena, name, STR("Confirm your e-mail address"), STR("Please confirm that this address is yours:"), link);
+    return with_link(arena, name, STR("Confirm your e-mail address"),
+                     STR("Please confirm that this address is yours:"), link);
 }
 
-/* Transfer alerts ------------------------------------------------------------------------------------------- */
+/* Transfer alerts
+ * ------------------------------------------------------------------------------------------- */
 
 static void put_money(struct buf *b, int64_t minor, struct str currency)
 {
@@ -135,7 +138,8 @@ static void put_single(struct buf *b, const struct mail_movement *m, struct str 
 
 static void put_summary(struct buf *b, const struct mail_movement *m, struct str currency)
 {
-    buf_printf(b, "Account %.*s: %lld %s", STR_FMT(m->account), (long long) m->count, m->count == 1 ? "transfer" : "transfers");
+    buf_printf(b, "Account %.*s: %lld %s", STR_FMT(m->account), (long long) m->count,
+               m->count == 1 ? "transfer" : "transfers");
     if (m->totals_known) {
         buf_cstr(b, ", in ");
         put_money(b, m->in, currency);
@@ -147,7 +151,8 @@ static void put_summary(struct buf *b, const struct mail_movement *m, struct str
     buf_char(b, '.');
 }
 
-struct mail_text mail_text_alert(struct arena *arena, struct str name, struct str currency, const struct mail_movement *m, int count)
+struct mail_text mail_text_alert(struct arena *arena, struct str name, struct str currency,
+                                 const struct mail_movement *m, int count)
 {
     struct draft d;
     struct buf line, subject;

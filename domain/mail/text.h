@@ -1,5 +1,6 @@
-/* What our mails say: plain text, and the same as simple HTML. Pure. Names are other people's words sent to addresses that may be
- * anybody's, so a name that could carry a message or a link of its own is left out. */
+/* What our mails say: plain text, and the same as simple HTML. Pure. Names are other people's words
+ * sent to addresses that may be anybody's, so a name that could carry a message or a link of its
+ * own is left out. */
 #pragma once
 
 #include "core/arena.h"
@@ -23,8 +24,10 @@ struct mail_movement {
     int64_t balance;                  /* after the newest */
 };
 
-/* A transfer alert. One movement of one transfer is told as such, anything else as a summary by account. */
-struct mail_text mail_text_alert(struct arena *arena, struct str name, struct str currency, const struct mail_movement *m, int count);
+/* A transfer alert. One movement of one transfer is told as such, anything else as a summary by
+ * account. */
+struct mail_text mail_text_alert(struct arena *arena, struct str name, struct str currency,
+                                 const struct mail_movement *m, int count);
 
 /* The name as it may stand in a mail; STR_NONE when it had better not. */
 struct str mail_text_name(struct str name);

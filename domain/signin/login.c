@@ -1,7 +1,8 @@
 /* BANK-02: find, verify, settle.
  *
- * An unknown address, a wrong password and an account without password take the same steps: one look-up, one argon2id (of a hash
- * that nothing matches), one failure counted. Only the right password learns that a user is disabled. */
+ * An unknown address, a wrong password and an account without password take the same steps: one
+ * look-up, one argon2id (of a hash that nothing matches), one failure counted. Only the right
+ * password learns that a user is disabled. */
 #include "core/flow.h"
 #include "domain/auth/auth.h"
 #include "domain/live/live.h"

@@ -1,8 +1,9 @@
 /* BANK-01: count and look, hash, write it all in one commit.
  *
- * What would refuse the registration is looked at before the password is hashed, which is the dear part; the statement that writes decides
- * all the same, because meanwhile another may have come first. A username or referral code that was taken at the same moment is
- * no fault of the client's: the statement makes new ones and is tried again. */
+ * What would refuse the registration is looked at before the password is hashed, which is the dear
+ * part; the statement that writes decides all the same, because meanwhile another may have come
+ * first. A username or referral code that was taken at the same moment is no fault of the client's:
+ * the statement makes new ones and is tried again. */
 #include <string.h>
 
 #include "core/flow.h"
@@ -48,8 +49,12 @@ static void refuse(struct registration *r, int status, const char *message, int 
 static void on_looked(void *arg, enum err err, const struct db_result *result)
 {
     struct registration *r = arg;
-    if (err != OK) fail_sql(r, err, result);
-    else if (db_cell_i64(result, 0, 0)) refuse(r, 429, "Too many attempts, try again later", (int) db_cell_i64(result, 0, 0));
+    if (err != OK) {
+        fail_sql(r, err, result);
+        return;
+    }
+    int wait_s = (int) db_cell_i64(result, 0, 0);
+    if (wait_s) refuse(r, 429, "Too many attempts, try again later", wait_s);
     else if (db_cell_bool(result, 0, 1)) refuse(r, 409, "Email is already registered", 0);
     else if (!db_cell_bool(result, 0, 2)) refuse(r, 400, "Referral code not found", 0);
     else flow_resume(&r->flow);

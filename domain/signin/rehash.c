@@ -1,5 +1,5 @@
-/* A password that matched a weak hash (of another system, or of older parameters) is hashed anew while it is known. Nobody waits for
- * it; when anything fails, the next log-in tries again. */
+/* A password that matched a weak hash (of another system, or of older parameters) is hashed anew
+ * while it is known. Nobody waits for it; when anything fails, the next log-in tries again. */
 #include "core/log.h"
 #include "core/mem.h"
 #include "domain/signin/signin_private.h"
@@ -48,5 +48,6 @@ void signin_rehash(struct app *app, int64_t user, struct str password, struct st
     r->app = app;
     r->user = user;
     r->old_hash = arena_str(&r->arena, old_hash);
-    if (password_start(app->passwords, &r->password, PASSWORD_HASH, password, STR_NONE, on_hashed, r) != OK) rehash_free(r);
+    enum err err = password_start(app->passwords, &r->password, PASSWORD_HASH, password, STR_NONE, on_hashed, r);
+    if (err != OK) rehash_free(r);
 }

@@ -1,4 +1,5 @@
-/* The rows of signin, and what needs no file of its own: log-out, who am I, and the reply that all sign-ins share. */
+/* The rows of signin, and what needs no file of its own: log-out, who am I, and the reply that all
+ * sign-ins share. */
 #include "domain/signin/signin.h"
 
 #include "core/log.h"
@@ -22,7 +23,8 @@ const struct endpoint signin_endpoints[] = {
                     .flags = FIELD_TRIM | FIELD_NULLABLE, .max = 64, .help = "of the person who brought this one" } },
       .example = "{\"name\":\"Ada Example\",\"email\":\"ada@example.com\",\"password\":\"correct horse\"}",
       .reply = "{\"message\":\"User registered successfully\",\"user\":" USER_EXAMPLE ",\"token\":\"eyJ...\"}" },
-    { .id = "BANK-02", .method = HTTP_POST, .path = "/api/auth/login", .run = signin_login, .summary = "Log in with a password",
+    { .id = "BANK-02", .method = HTTP_POST, .path = "/api/auth/login", .run = signin_login,
+      .summary = "Log in with a password",
       .fields = { { .name = "email", .type = FIELD_EMAIL, .flags = FIELD_REQUIRED },
                   { .name = "password", .type = FIELD_TEXT, .flags = FIELD_REQUIRED, .min = 1, .max = 1000 } },
       .example = "{\"email\":\"ada@example.com\",\"password\":\"correct horse\"}",
@@ -35,12 +37,13 @@ const struct endpoint signin_endpoints[] = {
     { .id = "BANK-26", .method = HTTP_POST, .path = "/api/auth/verify-email", .run = signin_verify,
       .summary = "Prove an e-mail address by the link that was sent to it",
       .fields = { { .name = "token", .type = FIELD_TEXT, .flags = FIELD_REQUIRED, .max = 200 } },
-      .example = "{\"token\":\"nFHNe5bEM2uUPR2ZxvnxfH2wYAwCr0oEMXZC9VVEYfQ\"}", .reply = "{\"message\":\"Email verified\"}" },
+      .example = "{\"token\":\"nFHNe5bEM2uUPR2ZxvnxfH2wYAwCr0oEMXZC9VVEYfQ\"}",
+      .reply = "{\"message\":\"Email verified\"}" },
     { .id = "BANK-26-RESEND", .method = HTTP_POST, .path = "/api/auth/verify-email/resend", .auth = AUTH_CUSTOMER,
       .run = signin_verify_resend, .flags = ENDPOINT_BODY_IGNORED, .summary = "Mail a new link",
       .reply = "{\"message\":\"Verification email sent\"}" },
-    { .id = "BANK-26-PAGE", .method = HTTP_GET, .path = "/verify-email", .run = signin_verify_page, .flags = ENDPOINT_HIDDEN,
-      .summary = "The page behind the link, with a button" },
+    { .id = "BANK-26-PAGE", .method = HTTP_GET, .path = "/verify-email", .run = signin_verify_page,
+      .flags = ENDPOINT_HIDDEN, .summary = "The page behind the link, with a button" },
     { .id = "BANK-26-SCRIPT", .method = HTTP_GET, .path = "/verify-email.js", .run = signin_verify_script,
       .flags = ENDPOINT_HIDDEN, .summary = "What the button does" },
     { 0 },
@@ -56,8 +59,8 @@ void signin_refuse(struct signin_result *r, int status, const char *message, int
 void signin_log_sql(const struct http_request *req, const char *step, enum err err, const struct db_result *r)
 {
     if (err != ERR_SQL) return;
-    log_error("signin", "failed", "req=%.*s endpoint=%s step=%s sqlstate=%s message=%s", STR_FMT(req->id), req->endpoint->id,
-              step, db_sqlstate(r), LOG_STR(str_from(db_message(r))));
+    log_error("signin", "failed", "req=%.*s endpoint=%s step=%s sqlstate=%s message=%s", STR_FMT(req->id),
+              req->endpoint->id, step, db_sqlstate(r), LOG_STR(str_from(db_message(r))));
 }
 
 static void put_user(struct buf *b, const struct app *app, const struct person *p)
@@ -93,7 +96,8 @@ static void reply_session(struct http_request *req, int status, const char *mess
     buf_fini(&b);
 }
 
-void signin_reply(struct http_request *req, int status, const char *message, const struct signin_result *r, enum err err)
+void signin_reply(struct http_request *req, int status, const char *message, const struct signin_result *r,
+                  enum err err)
 {
     if (r->refusal && r->retry_after_s) reply_error_retry(req, r->refusal, r->message, r->retry_after_s);
     else if (r->refusal) reply_error(req, r->refusal, r->message);

@@ -17,7 +17,8 @@ void signin_verify_resend(struct http_request *req);
 void signin_verify_page(struct http_request *req);
 void signin_verify_script(struct http_request *req);
 
-/* What came out of a flow: a session, or a refusal with its own words (message NULL: what the error says). */
+/* What came out of a flow: a session, or a refusal with its own words (message NULL: what the error
+ * says). */
 struct signin_result {
     const struct person *person;
     struct str jti;                  /* in the request's arena */
@@ -28,7 +29,8 @@ struct signin_result {
 /* Ends the flow with a refusal. */
 void signin_refuse(struct signin_result *r, int status, const char *message, int retry_after_s);
 /* Answers: the session with token and cookie, or the refusal, or the error. */
-void signin_reply(struct http_request *req, int status, const char *message, const struct signin_result *r, enum err err);
+void signin_reply(struct http_request *req, int status, const char *message, const struct signin_result *r,
+                  enum err err);
 
 /* What PostgreSQL refused, for the log: once, at the cause. */
 void signin_log_sql(const struct http_request *req, const char *step, enum err err, const struct db_result *r);
@@ -40,5 +42,6 @@ struct signin_link {
 };
 struct signin_link signin_link_new(const struct app *app, struct arena *arena);
 
-/* Hashes the password anew, after the answer, when its hash was weak. Best effort; copies what it needs. */
+/* Hashes the password anew, after the answer, when its hash was weak. Best effort; copies what it
+ * needs. */
 void signin_rehash(struct app *app, int64_t user, struct str password, struct str old_hash);

@@ -1,5 +1,5 @@
-/* BANK-26: the link that proves an e-mail address. A link in a mail is opened by scanners and previews too, so it leads to a page
- * whose button does it, and the page itself changes nothing. */
+/* BANK-26: the link that proves an e-mail address. A link in a mail is opened by scanners and
+ * previews too, so it leads to a page whose button does it, and the page itself changes nothing. */
 #include "domain/auth/auth.h"
 #include "domain/mail/outbox.h"
 #include "domain/mail/text.h"
@@ -72,7 +72,8 @@ void signin_verify_resend(struct http_request *req)
     if (err != OK) reply_err(req, err);
 }
 
-/* The page and its script: the policy of our pages allows scripts of our own address only, no inline ones. */
+/* The page and its script: the policy of our pages allows scripts of our own address only, no
+ * inline ones. */
 
 static const char page[] =
     "<!doctype html>\n"

@@ -77,8 +77,8 @@ static void refuse(struct batch *b, int i, const struct db_result *r)
     p->outcome = POSTING_REFUSED;
     copy(p->sqlstate, sizeof p->sqlstate, db_sqlstate(r));
     copy(p->constraint, sizeof p->constraint, db_constraint(r));
-    log_info("ledger", "posting refused", "sqlstate=%s constraint=%s statement=%s", p->sqlstate, p->constraint,
-             b->failed ? b->failed->name : "");
+    log_debug("ledger", "posting refused", "sqlstate=%s constraint=%s statement=%s", p->sqlstate, p->constraint,
+              b->failed ? b->failed->name : "");
     b->postings[i] = NULL;
     ledger_settle(b->ledger, p, OK);
 }

@@ -13,12 +13,13 @@
 static uint64_t dice;
 
 /* Lets the load go on until `seconds` have passed and calls `harm` every now and then. */
-static void under_load(uint32_t keys, const char *url, int processes, int every_ms, void (*harm)(void))
+static void under_load(uint32_t keys, const char *url, int processes, int every_ms, void (*harm)(void),
+                       int deadline_ms)
 {
     pid_t pids[RIG_PROCESSES_MAX];
     rig_open(keys);
     dice = rig_mix(rig.seed);
-    for (int i = 0; i < processes; i++) pids[i] = rig_start((uint32_t) i, url, 3000);
+    for (int i = 0; i < processes; i++) pids[i] = rig_start((uint32_t) i, url, deadline_ms);
     uint64_t end = clock_mono_ms() + (uint64_t) rig_seconds(4) * 1000;
     while (clock_mono_ms() < end) {
         rig_wait(1 + (int) rig_roll(&dice, (uint64_t) every_ms));
@@ -38,7 +39,7 @@ static void end_a_backend(void)
 
 START_TEST(backends_are_ended)
 {
-    under_load(20000, fx.url, 2, 150, end_a_backend);
+    under_load(20000, fx.url, 2, 150, end_a_backend, 3000);
     rig_check(false, false);
     rig_close();
 }
@@ -53,7 +54,31 @@ static void crash_and_restart(void)
 
 START_TEST(postgresql_crashes)
 {
-    under_load(20000, fx.url, 2, 1500, crash_and_restart);
+    under_load(20000, fx.url, 2, 1500, crash_and_restart, 3000);
+    rig_check(false, false);
+    rig_close();
+}
+END_TEST
+
+/* PostgreSQL stands still for longer than a posting may wait: everybody is answered nevertheless, and what the stopped
+ * backends still commit when they go on was told to be uncertain, or is found by its key. */
+static void stop_and_continue(void)
+{
+    int pids[64], n = 0;
+    char *all = strdup(fx_sql("SELECT string_agg(pid::text, ' ') FROM pg_stat_activity "
+                              "WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"));
+    char *text = all;
+    pids[n++] = fx.postmaster;
+    while (n < 64 && *text) pids[n++] = (int) strtol(text, &text, 10);
+    free(all);
+    for (int i = 0; i < n; i++) kill(pids[i], SIGSTOP);
+    rig_wait(2500);
+    for (int i = 0; i < n; i++) kill(pids[i], SIGCONT);
+}
+
+START_TEST(postgresql_stands_still)
+{
+    under_load(60000, fx.url, 1, 500, stop_and_continue, 1500);
     rig_check(false, false);
     rig_close();
 }
@@ -162,7 +187,7 @@ START_TEST(connections_are_cut_after_the_commit_was_sent)
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         proxy(listen_path, server_path);
     }
-    under_load(60000, url, 1, 100, NULL);
+    under_load(60000, url, 1, 100, NULL, 3000);
     kill(pid, SIGKILL);
     waitpid(pid, NULL, 0);
     ck_assert_int_gt(rig.log->recovered, 0);
@@ -179,6 +204,7 @@ int main(void)
     tcase_add_test(c, backends_are_ended);
     tcase_add_test(c, connections_are_cut_after_the_commit_was_sent);
     tcase_add_test(c, postgresql_crashes);
+    tcase_add_test(c, postgresql_stands_still);
     suite_add_tcase(suite, c);
     SRunner *runner = srunner_create(suite);
     srunner_set_fork_status(runner, CK_NOFORK);

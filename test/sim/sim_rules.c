@@ -155,7 +155,8 @@ static int64_t some_amount(void)
 
 static struct posting *some_posting(void)
 {
-    static const struct str kinds[] = { { "bank.transfer", 13 }, { "points.earn", 11 }, { "points.purchase_return", 22 },
+    static const struct str kinds[] = { { "bank.transfer", 13 }, { "points.earn", 11 },
+                                        { "points.purchase_return", 22 },
                                         { "points.redeem", 13 }, { "rewards.earn", 12 } };
     struct posting *p = w.spare;
     if (p) w.spare = p->arg;

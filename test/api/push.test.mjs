@@ -2,8 +2,8 @@
 // fields, in which order, and that nobody hears of anybody else.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { audit, customer, fund, openAccount, register, systemUser, transfer } from '../lib/people.mjs';
-import { assertNumbers, eventsOf, listen } from '../lib/listen.mjs';
+import { audit, fund, openAccount, register, systemUser, transfer } from '../lib/people.mjs';
+import { assertNumbers, eventsOf, listen, settledCustomer } from '../lib/listen.mjs';
 import { startServer } from '../lib/server.mjs';
 import { ID, TIME } from '../lib/shapes.mjs';
 import { never } from '../lib/wait.mjs';
@@ -22,7 +22,10 @@ after(async () => {
   await server.stop();
 });
 
-const pair = () => Promise.all([customer(server, system, { name: 'Ada', amount: 1000 }), customer(server, system, { name: 'Bob', amount: 50 })]);
+const pair = () => Promise.all([
+  settledCustomer(server, system, { name: 'Ada', amount: 1000 }),
+  settledCustomer(server, system, { name: 'Bob', amount: 50 }),
+]);
 
 async function grant(person, amount, metadata) {
   const body = { userId: person.id, amount, reason: 'a test', ...(metadata && { metadata }) };
@@ -196,7 +199,7 @@ describe('every stream', () => {
 
   test('is its user\'s alone', async () => {
     const [ada, bob] = await pair();
-    const stranger = await customer(server, system, { name: 'Eve', amount: 10 });
+    const stranger = await settledCustomer(server, system, { name: 'Eve', amount: 10 });
     const [eves, adas] = [await listen(server, stranger), await listen(server, ada)];
     eves.send({ type: 'subscribe', topics: [`accounts:${ada.id}`, ada.account._id, `user-${ada.id}`, 'accounts'] });
     await eves.next('subscribed');

@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { raw, socket } from '../lib/client.mjs';
-import { customer, fund, register, systemUser, transfer } from '../lib/people.mjs';
-import { eventsOf, listen } from '../lib/listen.mjs';
+import { fund, register, systemUser, transfer } from '../lib/people.mjs';
+import { eventsOf, listen, settledCustomer } from '../lib/listen.mjs';
 import { startServer } from '../lib/server.mjs';
 
 const OWN = 'https://tally.example';
@@ -18,8 +18,8 @@ const keys = {};
 before(async () => {
   server = await startServer({ env: { TALLY_PUBLIC_URL: OWN, ORIGIN_CORS: 'https://app.example.com' } });
   system = await systemUser(server);
-  ada = await customer(server, system, { name: 'Ada' });
-  bob = await customer(server, system, { name: 'Bob' });
+  ada = await settledCustomer(server, system, { name: 'Ada' });
+  bob = await settledCustomer(server, system, { name: 'Bob' });
   for (const scope of ['rewards', 'userstate', 'points']) {
     const said = await server.command('apikey', 'add', '--holder', scope, '--scope', scope);
     keys[scope] = `${scope}:${said.trim().split(/\s+/).pop()}`;

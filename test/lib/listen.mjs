@@ -2,6 +2,7 @@
 // that every stream comes without gap or double, and resumes from the last cursor it was given.
 import assert from 'node:assert/strict';
 import { socket } from './client.mjs';
+import { customer, fund } from './people.mjs';
 import { until } from './wait.mjs';
 
 /** A socket of the person's that has been greeted: a Socket with `hello`. */
@@ -87,4 +88,28 @@ export const range = (first, last) => Array.from({ length: last - first + 1 }, (
 /** The events of one stream have exactly these numbers, in order. */
 export function assertNumbers(events, stream, first, last) {
   assert.deepEqual(events.filter((event) => event.stream === stream).map((event) => event.seq), range(first, last));
+}
+
+/** Resolves with a wait: until the server has pushed each account's first event, so that who is greeted later does not hear it. */
+async function told(server, person, accounts) {
+  const witness = await listen(server, person);
+  return async () => {
+    for (const account of accounts) await witness.until((frame) => frame.stream === account._id && frame.seq === 1);
+    await witness.close();
+  };
+}
+
+/** Funds fresh accounts of the person's, and waits until all of these servers have told that first event. */
+export async function fundFirst(servers, system, person, accounts, amount) {
+  const waits = await Promise.all(servers.map((server) => told(server, person, accounts)));
+  for (const account of accounts) await fund(system, account, amount);
+  await Promise.all(waits.map((wait) => wait()));
+}
+
+/** A customer with one funded account, of which nothing is on its way any more: the next event has number 2. */
+export async function settledCustomer(servers, system, { amount = 1000, ...who } = {}) {
+  const all = [servers].flat();
+  const person = await customer(all[0], system, { ...who, amount: 0 });
+  await fundFirst(all, system, person, [person.account], amount);
+  return person;
 }

@@ -57,11 +57,22 @@ static bool changes_state(const struct http_request *req)
     return req->method != HTTP_GET || (req->endpoint->flags & ENDPOINT_CHANGES);
 }
 
-/* A cookie is sent by browsers on their own account, so a request that changes something must come from a page of ours. */
-static bool cookie_origin_good(const struct http_request *req)
+/* The page comes from where it sends its request to, whatever name that server has for this browser: no other page can make its
+ * browser say so, and a cookie does not go to another name. Behind https only https counts. */
+static bool is_same_origin(const struct http_request *req, struct str origin)
+{
+    struct str host = request_header(req, STR("Host"));
+    bool https_only = str_starts(str_from(app_of(req)->settings->public_url), STR("https:"));
+    if (str_starts_nocase(origin, STR("https://"))) origin = (struct str){ origin.p + 8, origin.n - 8 };
+    else if (!https_only && str_starts_nocase(origin, STR("http://"))) origin = (struct str){ origin.p + 7, origin.n - 7 };
+    else return false;
+    return host.n && str_eq_nocase(origin, host);
+}
+
+bool auth_origin_good(const struct http_request *req)
 {
     struct str origin = request_header(req, STR("Origin"));
-    return !origin.p || !changes_state(req) || http_origin_allowed(req->server, origin);
+    return !origin.p || http_origin_allowed(req->server, origin) || is_same_origin(req, origin);
 }
 
 static void unauthorized(struct http_request *req)
@@ -108,16 +119,18 @@ static void check_key(struct http_request *req, struct str base64)
 
 static void check_cookie(struct http_request *req, struct str token)
 {
-    if (!cookie_origin_good(req)) {
+    if (changes_state(req) && !auth_origin_good(req)) {
         reply_error(req, 403, "Origin not allowed");
         return;
     }
     check_token(req, token);
 }
 
-static bool is_loopback(struct str address)
+/* Who passes requests on from this machine is no local caller, even if nobody has told us to trust it. */
+static bool is_local(const struct http_request *req)
 {
-    return str_starts(address, STR("127.")) || str_eq(address, STR("::1"));
+    if (!str_starts(req->remote, STR("127.")) && !str_eq(req->remote, STR("::1"))) return false;
+    return !request_header(req, STR("X-Forwarded-For")).p && !request_header(req, STR("Forwarded")).p;
 }
 
 /* /metrics has its own setting; true when the request is settled by it alone. */
@@ -126,7 +139,7 @@ static bool metrics_settled(struct http_request *req)
     if (req->endpoint->auth != AUTH_METRICS) return false;
     int access = app_of(req)->settings->metrics_access;
     if (access == METRICS_KEY) return false;
-    if (access == METRICS_ALL || is_loopback(req->remote)) request_authenticated(req);
+    if (access == METRICS_ALL || is_local(req)) request_authenticated(req);
     else reply_error(req, 403, "Forbidden");
     return true;
 }

@@ -98,7 +98,6 @@ static void door(struct http_request *req)
 {
     struct caller nobody = { 0 };
     struct str header = request_header(req, STR("Authorization")), cookie = request_cookie(req, STR("token"));
-    struct str origin = request_header(req, STR("Origin"));
     if (!upgrade_asked(req)) return;
     if (app_of(req)->stopping) {
         reply_err(req, ERR_CLOSED);
@@ -119,7 +118,7 @@ static void door(struct http_request *req)
         check_token(k, token);
     } else if (header.p) {
         open_session(k, &nobody, AUTH_NO);
-    } else if (cookie.p && origin.p && !http_origin_allowed(req->server, origin)) {
+    } else if (cookie.p && !auth_origin_good(req)) {
         reply_error(req, 403, "Origin not allowed");
     } else if (cookie.p) {
         check_token(k, cookie);

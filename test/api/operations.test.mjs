@@ -54,6 +54,16 @@ describe('an ordinary server', () => {
   });
 });
 
+describe('/metrics for this machine only, as is the default', () => {
+  test('is 403 for who comes from elsewhere, through whatever proxy', async () => {
+    const [plain, behind] = [await start({}), await start({ TALLY_TRUSTED_PROXIES: '127.0.0.1' })];
+    for (const headers of [{ 'x-forwarded-for': '192.0.2.1' }, { 'x-forwarded-for': '127.0.0.1' }]) {
+      fails(await api(plain).get('/metrics', { headers }), 403);
+      fails(await api(behind).get('/metrics', { headers }), 403);
+    }
+  });
+});
+
 describe('/metrics for the holder of a key only', () => {
   test('is 401 without one, 403 without the scope', async () => {
     const server = await start({ TALLY_METRICS: 'key' });

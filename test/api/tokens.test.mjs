@@ -230,7 +230,8 @@ describe('the token of somebody else', () => {
 
 describe('the cookie', () => {
   const cookie = () => ({ cookie: `a=b; token=${bob.token}; c=d` });
-  const foreign = ['https://evil.example', 'null', `${OWN}.evil.example`, `${OWN}:8080`, 'https://tally.example'];
+  const foreign = ['https://evil.example', 'null', `${OWN}.evil.example`, `${OWN}:8080`, 'https://tally.example',
+    'http://127.0.0.1', 'http://127.0.0.1:1'];
 
   test('is a proof like the header', async () => {
     for (const agent of processes) {
@@ -247,13 +248,26 @@ describe('the cookie', () => {
       }
     }));
 
+  test('nor when it opens a socket', async () => {
+    for (const origin of foreign) {
+      const refused = ({ status, text }) => status === 403 && JSON.parse(text).message === 'Origin not allowed';
+      await assert.rejects(socket(server, { headers: { ...cookie(), origin } }), refused, origin);
+    }
+  });
+
   test('is what that is about: a page cannot send the header by itself', async () => {
     const headers = { origin: foreign[0] };
     assert.equal((await everyone.post('/api/accounts', { token: bob.token, headers })).status, 201);
   });
 
   test('is good from pages of ours, and from no page at all', async () => {
-    for (const headers of [{ origin: OWN }, { origin: 'HTTP://Tally.Example:80' }, {}]) {
+    // Also when this browser knows the server by another name than the public one: then Origin and Host agree.
+    for (const origin of [OWN, 'HTTP://Tally.Example:80', server.url]) {
+      const ws = await socket(server, { headers: { ...cookie(), origin } });
+      assert.equal((await ws.next('hello')).userId, bob.id, origin);
+      ws.terminate();
+    }
+    for (const headers of [{ origin: OWN }, { origin: 'HTTP://Tally.Example:80' }, { origin: server.url }, {}]) {
       assert.equal((await everyone.post('/api/accounts', { headers: { ...cookie(), ...headers } })).status, 201);
     }
     for (const origin of foreign) {

@@ -13,6 +13,9 @@ const alertTo = (servers, address, n = 1) =>
   until(async () => (await alertsTo(servers, address))[n - 1], `alert ${n} to ${address}`);
 const leads = (server) => server.logged('alerts', 'leading');
 
+/** Of how many transfers these mails tell together. */
+const told = (mails) => mails.reduce((sum, m) => sum + Number(/^(\d+) transfers$/.exec(m.subject)?.[1] ?? 1), 0);
+
 async function owed(database) {
   return query(database, `SELECT a.id, a.version - a.alerted AS n FROM account a JOIN users u ON u.id = a.owner_user_id
     WHERE a.kind = 'bank' AND a.alerted < a.version AND u.email IS NOT NULL`);
@@ -74,6 +77,31 @@ describe('alerts of one server', () => {
   });
 });
 
+describe('alerts of a leader that loses its session', () => {
+  test('are told once all the same', async () => {
+    const server = await startServer();
+    await leads(server);
+    const system = await systemUser(server);
+    const ann = await customer(server, system, { email: 'ann@example.com', name: 'Ann' });
+    const ben = await register(server, { email: 'ben@example.com', name: 'Ben' });
+    ben.account = await openAccount(ben);
+    for (let round = 0; round < 4; round++) {
+      await payMany(ann, ben, 10);
+      const seen = server.logs.length;
+      const [{ n }] = await query(server.database, `SELECT count(*) AS n FROM (
+        SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE datname = current_database() AND application_name = 'alerts' OFFSET 0) t`);
+      assert.equal(n, 1);
+      await payMany(ann, ben, 10);
+      await server.logged('alerts', 'leading', { from: seen });
+    }
+    await until(async () => (await owed(server.database)).length === 0, 'everybody to have been told');
+    await until(async () => told(await alertsTo(server, ben.email)) === 80, 'Ben to be told of each transfer once');
+    await until(async () => told(await alertsTo(server, ann.email)) === 81, 'Ann to be told of each transfer once');
+    await server.stop();
+  });
+});
+
 describe('alerts of several servers on one database', () => {
   test('one leads; when it is killed, another tells what is owed', async () => {
     const database = await freshDatabase();
@@ -97,10 +125,8 @@ describe('alerts of several servers on one database', () => {
     await until(async () => (await owed(database)).length === 0, 'everybody to have been told');
     await alertTo(both, ben.email, 2);
 
-    const transfers = (mail) => Number(/^(\d+) transfers$/.exec(mail.subject)?.[1] ?? 1);
-    const count = (mails) => mails.reduce((sum, mail) => sum + transfers(mail), 0);
-    await until(async () => count(await alertsTo(both, ben.email)) === 31, 'Ben to be told of each transfer once');
-    await until(async () => count(await alertsTo(both, ann.email)) === 32, 'Ann to be told of each transfer once');
+    await until(async () => told(await alertsTo(both, ben.email)) === 31, 'Ben to be told of each transfer once');
+    await until(async () => told(await alertsTo(both, ann.email)) === 32, 'Ann to be told of each transfer once');
     assert.equal(await balanceOf(ben, ben.account), 31);
     await second.stop();
     await first.start();

@@ -170,16 +170,21 @@ CREATE SEQUENCE account_id;
 -- Processes take transfer ids in blocks, so that a batch knows its ids before it is sent.
 CREATE SEQUENCE transfer_id INCREMENT BY 4096;
 
+-- Types, not CHECKs: a CHECK is read from the catalogue again by every statement that writes the table, and looked at for every row.
+CREATE TYPE account_kind AS ENUM ('bank', 'atm', 'wallet', 'points', 'reward_points', 'system', 'pos');
+CREATE TYPE account_status AS ENUM ('active', 'frozen', 'closed');
+CREATE TYPE asset AS ENUM ('MONEY', 'PTS', 'RWD');
+
 -- A place where value lies. `balance` is credits less debits of its transfers and `version` their number, at every commit.
 -- Unbounded accounts (the other side of money that enters or leaves) are neither locked nor carry a running balance.
 -- Only balance, version, lifetime, alerted, updated_at and status change, none is indexed: updates stay in the page (HOT).
 CREATE TABLE account (
     id            bigint PRIMARY KEY DEFAULT nextval('account_id'),
     owner_user_id bigint REFERENCES users,
-    kind          text NOT NULL CHECK (kind IN ('bank', 'atm', 'wallet', 'points', 'reward_points', 'system', 'pos')),
+    kind          account_kind NOT NULL,
     code          text UNIQUE,
-    asset         text NOT NULL CHECK (asset IN ('MONEY', 'PTS', 'RWD')),
-    status        text NOT NULL DEFAULT 'active' CHECK (status IN ('active', 'frozen', 'closed')),
+    asset         asset NOT NULL,
+    status        account_status NOT NULL DEFAULT 'active',
     card_last4    text,
     unbounded     boolean NOT NULL DEFAULT false,
     balance       bigint NOT NULL DEFAULT 0 CHECK (balance >= 0),
@@ -193,7 +198,7 @@ CREATE INDEX account_owner ON account (owner_user_id) WHERE owner_user_id IS NOT
 CREATE UNIQUE INDEX account_single ON account (owner_user_id, kind) WHERE kind IN ('atm', 'wallet', 'points');
 
 INSERT INTO account (kind, code, asset, unbounded)
-SELECT 'system', code, asset, true
+SELECT 'system', code, asset::asset, true
 FROM (VALUES ('treasury', 'MONEY'), ('points-issuer', 'PTS'), ('rewards-expense', 'MONEY'), ('rewards-issuer', 'RWD'),
              ('game', 'MONEY'), ('timed-reward', 'MONEY'), ('payment-clearing', 'MONEY'), ('payout-clearing', 'MONEY'),
              ('purchases', 'MONEY'), ('vouchers', 'MONEY'), ('closed-accounts', 'MONEY'), ('closed-points', 'PTS')) AS v (code, asset);
@@ -230,7 +235,7 @@ CREATE TABLE transfer (
     kind           text NOT NULL,
     debit          bigint NOT NULL,
     credit         bigint NOT NULL,
-    amount         bigint NOT NULL CHECK (amount > 0),
+    amount         bigint NOT NULL,
     debit_after    bigint,
     debit_version  bigint,
     credit_after   bigint,
@@ -245,7 +250,7 @@ CREATE TABLE transfer (
     reference_id   text,
     metadata       jsonb,
     created_at     timestamptz NOT NULL DEFAULT now(),
-    CHECK (debit <> credit)
+    CHECK (amount > 0 AND debit <> credit)
 );
 CREATE UNIQUE INDEX transfer_debit ON transfer (debit, debit_version) WHERE debit_version IS NOT NULL;
 CREATE UNIQUE INDEX transfer_credit ON transfer (credit, credit_version) WHERE credit_version IS NOT NULL;

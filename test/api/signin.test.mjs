@@ -117,6 +117,7 @@ describe('registering', () => {
       FROM referrals r JOIN users o ON o.id = r.referrer_id JOIN users p ON p.id = r.referred_user_id ORDER BY r.id`);
     const row = { status: 'pending', code_used: code, points_earned: 0, referrer: owner.email };
     assert.deepEqual(rows, Object.keys(names).map((referred) => ({ ...row, referred })));
+    assert.equal((await owner.api.get('/api/points/my-points')).json.data.referralsCount, 3);
   });
 
   test('with a code that is nobody\'s writes nothing', async () => {

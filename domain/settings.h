@@ -35,7 +35,8 @@ struct settings {
 
 enum { METRICS_LOOPBACK, METRICS_KEY, METRICS_ALL };
 
-/* Reads environment and .env, derives the rest. False when something is wrong: each fault is a line on stderr. Notices go to the log. */
+/* Reads environment and .env, derives the rest. False when something is wrong: each fault is a line
+ * on stderr. Notices go to the log. */
 bool settings_read(struct settings *s, struct arena *arena);
 void settings_help(struct buf *out);
 /* Writes 32 random bytes to data_dir/keystore/jwt.key when there is no secret yet, and reads it; NULL with *fault. */

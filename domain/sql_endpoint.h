@@ -1,5 +1,6 @@
-/* Endpoints that are one statement: $1 is the caller's user id (NULL for none), the rest are the validated fields in declared order,
- * as text. The first column of the first row is the reply's JSON text; no row or NULL is the row's `not_found` 404. */
+/* Endpoints that are one statement: $1 is the caller's user id (NULL for none), the rest are the
+ * validated fields in declared order, as text. The first column of the first row is the reply's
+ * JSON text; no row or NULL is the row's `not_found` 404. */
 #pragma once
 
 #include "domain/app.h"

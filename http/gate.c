@@ -110,7 +110,7 @@ static bool read_target(struct gate *g, const char *p, size_t at, size_t n)
         g->has_query = true;
         g->query = span(at + path_n + 1, n - path_n - 1);
     }
-    if (path_n > 1 && p[at + path_n - 1] == '/' && p[at + path_n - 2] != '/') path_n--;   /* the router ignores one, too */
+    if (path_n > 1 && p[at + path_n - 1] == '/' && p[at + path_n - 2] != '/') path_n--;   /* of two none */
     g->path = span(at, path_n);                      /* empty after an authority alone */
     return true;
 }

@@ -68,7 +68,8 @@ struct str auth_sign_with(const struct hmac_key *secret, const struct pid_key *p
 /* Set-Cookie for register and log-in, and the one that clears it. */
 void auth_set_cookie(struct http_request *req, struct str token);
 void auth_clear_cookie(struct http_request *req);
-/* Whether a cookie may be the proof: the request comes from no page, a page of ours, or one of an origin allowed by name. */
+/* Whether a cookie may be the proof: the request comes from no page, a page of ours, or one of an
+ * origin allowed by name. */
 bool auth_origin_good(const struct http_request *req);
 
 /* From the change stream and from our own commits, in any order, repeats are harmless. */

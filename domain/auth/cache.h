@@ -1,5 +1,5 @@
-/* Credentials that were verified before, by a keyed 128-bit hash of their text: neither tokens nor keys are kept. Bounded; the oldest
- * entry makes room. */
+/* Credentials that were verified before, by a keyed 128-bit hash of their text: neither tokens nor
+ * keys are kept. Bounded; the oldest entry makes room. */
 #pragma once
 
 #include "core/list.h"

@@ -1,5 +1,5 @@
-/* The gate before every endpoint that names who may call it. A row of the table below is one kind of caller; the handlers behind
- * the gate check nothing of this again. */
+/* The gate before every endpoint that names who may call it. A row of the table below is one kind
+ * of caller; the handlers behind the gate check nothing of this again. */
 #include "core/log.h"
 #include "core/must.h"
 #include "domain/auth/auth_private.h"
@@ -57,16 +57,16 @@ static bool changes_state(const struct http_request *req)
     return req->method != HTTP_GET || (req->endpoint->flags & ENDPOINT_CHANGES);
 }
 
-/* The page comes from where it sends its request to, whatever name that server has for this browser: no other page can make its
- * browser say so, and a cookie does not go to another name. Behind https only https counts. */
+/* The page comes from where it sends its request to, whatever name that server has for this
+ * browser: no other page can make its browser say so, and a cookie does not go to another name.
+ * Behind https only https counts. */
 static bool is_same_origin(const struct http_request *req, struct str origin)
 {
     struct str host = request_header(req, STR("Host"));
     bool https_only = str_starts(str_from(app_of(req)->settings->public_url), STR("https:"));
-    if (str_starts_nocase(origin, STR("https://"))) origin = (struct str){ origin.p + 8, origin.n - 8 };
-    else if (!https_only && str_starts_nocase(origin, STR("http://"))) origin = (struct str){ origin.p + 7, origin.n - 7 };
-    else return false;
-    return host.n && str_eq_nocase(origin, host);
+    size_t scheme = str_starts_nocase(origin, STR("https://")) ? 8
+                  : str_starts_nocase(origin, STR("http://")) && !https_only ? 7 : 0;
+    return scheme && host.n && str_eq_nocase((struct str){ origin.p + scheme, origin.n - scheme }, host);
 }
 
 bool auth_origin_good(const struct http_request *req)

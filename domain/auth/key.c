@@ -1,5 +1,6 @@
-/* Basic keys: "holder:key". The key has 256 random bits, so a plain SHA-256 of it is kept and compared in constant time. A
- * verified one is cached while the change stream is live, because the stream is what takes it back at once when it is revoked. */
+/* Basic keys: "holder:key". The key has 256 random bits, so a plain SHA-256 of it is kept and
+ * compared in constant time. A verified one is cached while the change stream is live, because the
+ * stream is what takes it back at once when it is revoked. */
 #include <string.h>
 
 #include "core/log.h"
@@ -31,8 +32,8 @@ static bool key_matches(struct str credentials, struct str hash_hex)
     struct str key = credentials;
     str_cut(&key, ':');
     sha256(key, presented);
-    return hex_decode(hash_hex, stored, sizeof stored) &&
-           secret_equal((struct str){ (char *) presented, sizeof presented }, (struct str){ (char *) stored, sizeof stored });
+    struct str one = { (char *) presented, sizeof presented }, other = { (char *) stored, sizeof stored };
+    return hex_decode(hash_hex, stored, sizeof stored) && secret_equal(one, other);
 }
 
 static void on_key(void *arg, enum err err, const struct db_result *r)

@@ -1,5 +1,6 @@
-/* Tokens that were revoked before their time. The tables know them (sessions.revoked_at); every process keeps the unexpired
- * ones in memory, by the change stream. Expired ones are forgotten once a minute: their tokens are refused for being old. */
+/* Tokens that were revoked before their time. The tables know them (sessions.revoked_at); every
+ * process keeps the unexpired ones in memory, by the change stream. Expired ones are forgotten once
+ * a minute: their tokens are refused for being old. */
 #include "core/clock.h"
 #include "core/mem.h"
 #include "domain/auth/auth_private.h"

@@ -1,5 +1,6 @@
-/* Accounts out of memory, or out of the tables first when memory cannot tell: while the change stream is not live, and for an account
- * that another process opened a moment ago. Either way the handler's next step looks into the book. */
+/* Accounts out of memory, or out of the tables first when memory cannot tell: while the change
+ * stream is not live, and for an account that another process opened a moment ago. Either way the
+ * handler's next step looks into the book. */
 #pragma once
 
 #include "domain/app.h"

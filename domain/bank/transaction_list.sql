@@ -1,5 +1,5 @@
--- BANK-22: the caller's transactions, newest first; one between two of the accounts looked at appears once, as a debit. Within an
--- account the version is the order of time, so each side reads no more rows than the page needs.
+-- BANK-22: the caller's transactions, newest first; one between two of the accounts looked at appears once, as a
+-- debit. Within an account the version is the order of time, so each side reads no more rows than the page needs.
 -- $1 caller, $2 account or NULL for all, $3 page from 1, $4 rows a page
 -- One row: the reply.
 WITH mine AS (
@@ -26,10 +26,13 @@ WITH mine AS (
               AND t.debit NOT IN (SELECT id FROM mine)) AS n
 )
 SELECT json_build_object(
-    'transactions', coalesce((SELECT json_agg(json_build_object(
-        '_id', pid('t', id), 'type', substr(kind, 6), 'fromAccount', pid('a', debit), 'toAccount', pid('a', credit),
-        'amount', amount_of(amount), 'status', 'completed', 'idempotencyKey', idem_key,
-        'createdAt', iso(created_at), 'updatedAt', iso(created_at), 'direction', direction) ORDER BY created_at DESC, id DESC)
+    'transactions', coalesce((
+        SELECT json_agg(json_build_object(
+            '_id', pid('t', id), 'type', substr(kind, 6), 'fromAccount', pid('a', debit), 'toAccount', pid('a', credit),
+            'amount', amount_of(amount), 'status', 'completed', 'idempotencyKey', idem_key,
+            'createdAt', iso(created_at), 'updatedAt', iso(created_at), 'direction', direction)
+            ORDER BY created_at DESC, id DESC)
         FROM page), '[]'),
-    'pagination', json_build_object('page', $3::bigint, 'limit', $4::bigint, 'total', total.n, 'hasMore', $3::bigint * $4::bigint < total.n))
+    'pagination', json_build_object('page', $3::bigint, 'limit', $4::bigint, 'total', total.n,
+                                    'hasMore', $3::bigint * $4::bigint < total.n))
 FROM total

@@ -1,5 +1,5 @@
-/* BANK-06 and BANK-07: value moves. What may be and what may not is decided by the ledger, in the order the contract gives; here a
- * request becomes a posting and its outcome a reply. */
+/* BANK-06 and BANK-07: value moves. What may be and what may not is decided by the ledger, in the
+ * order the contract gives; here a request becomes a posting and its outcome a reply. */
 #include "domain/auth/auth.h"
 #include "domain/bank/bank_private.h"
 #include "domain/live/live.h"
@@ -84,8 +84,8 @@ static void on_posted(struct posting *p, enum err err)
 /* Stands for both sides when they name the same account that does not exist: that they are the same is said first. */
 enum { THE_SAME_UNKNOWN = -3 };
 
-/* Points, wallets and the treasury are accounts, too, whose ids can be known; to the bank they do not exist, or points could
- * be moved as if they were money. */
+/* Points, wallets and the treasury are accounts, too, whose ids can be known; to the bank they do
+ * not exist, or points could be moved as if they were money. */
 static int64_t bank_account_id(const struct app *app, int64_t id)
 {
     const struct account *a = book_account(&app->book, id);

@@ -61,7 +61,7 @@ class History {
     return operation;
   }
 
-  /** Sends it, once. Afterwards operation.answer is the transaction, or undefined: unknown. */
+  /** Sends it, once. Afterwards operation.answer is the transaction, or undefined: unknown; operation.last the last reply. */
   async ask(operation, { server = this.server, agent = this.agent } = {}) {
     const { key, from, to, amount } = operation;
     const body = { fromAccount: from.account._id, toAccount: to.account._id, amount, idempotencyKey: key };
@@ -79,6 +79,7 @@ class History {
 
   note(operation, reply) {
     const { key, from, to, amount } = operation;
+    operation.last = reply;
     if (reply.status === 503 && Number(reply.headers['retry-after']) > 0) {
       this.counts.refused += 1;
     } else if (reply.status === 200) {

@@ -6,6 +6,7 @@ import glob
 import json
 import os
 import platform
+import re
 import resource
 import signal
 import socket
@@ -99,6 +100,27 @@ def cpu_seconds(root):
     return ticks / TICKS
 
 
+def machine_busy():
+    with open("/proc/stat") as f:
+        v = [int(x) for x in f.readline().split()[1:]]
+    return (v[0] + v[1] + v[2] + v[5] + v[6] + v[7]) / TICKS
+
+
+class Strangers:
+    """CPU time of everything on the machine that is not ours: with much of it the figures say little."""
+
+    def __init__(self, database):
+        self.database, self.began = database, time.monotonic()
+        self.start = self.now()
+
+    def now(self):
+        us = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        return machine_busy() - sum(u.ru_utime + u.ru_stime for u in us) - self.database.cpu()
+
+    def cores(self):
+        return max(0.0, (self.now() - self.start) / (time.monotonic() - self.began))
+
+
 def rss_kib(root):
     total = 0
     for pid in tree(root):
@@ -145,13 +167,21 @@ class Database:
             self.bin = os.path.dirname(sorted(glob.glob("/usr/lib/postgresql/*/bin/pgbench"))[-1])
         subprocess.Popen([POSTGRES, "guard", directory, str(os.getpid())], stdin=subprocess.DEVNULL,
                          stdout=subprocess.DEVNULL, start_new_session=True)
+        self.cpu_before = 0.0        # of clusters that were stopped
         self.start()
 
     def start(self, **more):
         settings = dict(self.SETTINGS, **more)
-        run([POSTGRES, "start", self.directory] + [f"{k}={v}" for k, v in settings.items()])
+        url = run([POSTGRES, "start", self.directory] + [f"{k}={v}" for k, v in settings.items()])
+        place = re.search(r"host=([^&]*)", url)[1]
+        with open(place + "/data/postmaster.pid") as f:
+            self.pid = int(f.readline())
+
+    def cpu(self):
+        return self.cpu_before + cpu_seconds(self.pid)
 
     def stop(self):
+        self.cpu_before = self.cpu()
         run([POSTGRES, "stop", self.directory])
 
     def remove(self):

@@ -8,7 +8,7 @@ FROM generate_series(1, :users) n;
 
 INSERT INTO account (owner_user_id, kind, asset, card_last4, balance, version, alerted)
 SELECT u.id, 'bank', 'MONEY', '0000', :funds, 1, 1 FROM users u, generate_series(1, :accounts) ORDER BY u.id;
-INSERT INTO account (owner_user_id, kind, asset) SELECT id, 'points', 'PTS' FROM users;
+INSERT INTO account (owner_user_id, kind, asset) SELECT id, 'points', 'PTS' FROM users ORDER BY id;
 
 -- The sequence counts in blocks: it is moved behind the ids used here.
 INSERT INTO transfer (id, posting, kind, debit, credit, amount, credit_after, credit_version,
@@ -17,6 +17,16 @@ SELECT a.id, a.id, 'bank.initial_funds', t.id, a.id, :funds, :funds, 1,
     encode(substr(sha256('k0'::bytea || '\x00' || convert_to('funds-' || a.id, 'UTF8')), 1, 16), 'hex')::uuid,
     'funds-' || a.id, hashint8extended(a.id, 0) & 9223372036854775807
 FROM account a, account t WHERE a.kind = 'bank' AND t.code = 'treasury' ORDER BY a.id;
+
+-- The first user is above all levels, so that a point granted to him is one event.
+INSERT INTO transfer (id, posting, kind, debit, credit, amount, credit_after, credit_version, lifetime_after,
+                      idem, idem_key, request_hash)
+SELECT a.id, a.id, 'points.admin_grant', t.id, a.id, 10000, 10000, 1, 10000, gen_random_uuid(), NULL, 0
+FROM account a, account t
+WHERE a.kind = 'points' AND a.owner_user_id = (SELECT min(id) FROM users) AND t.code = 'points-issuer';
+UPDATE account SET balance = 10000, lifetime = 10000, version = 1
+WHERE kind = 'points' AND owner_user_id = (SELECT min(id) FROM users);
+
 SELECT setval('transfer_id', 1 + 4096 * (1 + max(id) / 4096), false) FROM transfer \g /dev/null
 
 INSERT INTO sessions (jti, user_id, surface, expires_at)

@@ -1,10 +1,7 @@
 """Rows about WebSocket: wsload and the server's CPU around what it measures."""
-import http.client
 import json
 import os
 import subprocess
-
-POINTS_BEFORE = 10_000      # above all levels, so that a grant is one event
 
 
 class Wsload:
@@ -56,28 +53,15 @@ class Wsload:
         return result
 
 
-def grant(server, points):
-    """POINTS-09 by the administrator to the user with all the sockets."""
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
-    body = json.dumps({"userId": server.people[0][0], "amount": points, "reason": "bench"})
-    connection.request("POST", "/api/points/admin/add", body,
-                       {"Authorization": "Bearer " + server.tokens[1], "Content-Type": "application/json"})
-    reply = connection.getresponse()
-    text = reply.read()
-    if reply.status != 200:
-        raise RuntimeError(f"{server.name}: a grant of points: {reply.status} {text[:300]}")
-
-
 def fan_out_tally(bench, tally, conns, window):
-    """One user with all the connections; whatever is granted to him is told to all of them."""
+    """One user with all the connections: what is granted to him (POINTS-09) is told to all of them."""
     points = "SELECT coalesce(sum(version), 0) FROM account WHERE kind = 'points'"
     before = int(bench.db.sql(tally.database, points))
     tally.write_tokens(1)
-    grant(tally, POINTS_BEFORE)
     with Wsload(bench, tally, conns, what="grants", window=window, hello=1, tokens=tally.file,
                 user=tally.people[0][0], admin=tally.tokens[1]) as load:
         result = load.measured()
     made = int(bench.db.sql(tally.database, points)) - before
-    bench.expect(made == result["sent"] + 1, f"{tally.name}: one transfer for each grant",
-                 f"{result['sent'] + 1} granted, {made} made")
+    bench.expect(made == result["sent"], f"{tally.name}: one transfer for each grant",
+                 f"{result['sent']} granted, {made} made")
     return result

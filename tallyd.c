@@ -19,6 +19,7 @@
 #include "domain/alerts/alerts.h"
 #include "domain/auth/auth.h"
 #include "domain/bank/bank.h"
+#include "domain/cleanup/cleanup.h"
 #include "domain/command/command.h"
 #include "domain/live/live.h"
 #include "domain/mail/outbox.h"
@@ -52,6 +53,7 @@ struct server {
     struct arena arena;
     const struct settings *settings;
     struct mailer *mailer;
+    struct cleanup *cleanup;
     struct net_tls *tls;      /* NULL: plain */
     uv_signal_t sigterm, sigint;
     struct flow stop;
@@ -139,6 +141,7 @@ static void stopped(void *arg, enum err err)
     live_free(app->live);
     auth_free(app->auth);
     points_free(app->points);
+    cleanup_free(s->cleanup);
     mailer_close(s->mailer);
     work_queue_close(app->passwords);
     uv_close((uv_handle_t *) &s->sigterm, NULL);
@@ -336,6 +339,7 @@ static bool make_parts(struct server *s)
     app->points = points_new(app);
     app->outbox = outbox_new(app, s->mailer);
     app->alerts = alerts_new(app);
+    s->cleanup = cleanup_new(app);
     app->push = push_new(app);
     app->live = live_new(app);
     return make_http(s);

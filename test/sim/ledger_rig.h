@@ -138,8 +138,9 @@ static inline void rig_open(uint32_t keys)
                "generate_series(1, %d) n",
                RIG_USERS);
         fx_sql("INSERT INTO account (owner_user_id, kind, asset, status) SELECT 1 + n %% %d, "
-               "CASE WHEN n < 26 THEN 'bank' ELSE 'reward_points' END, CASE WHEN n < 26 THEN 'MONEY' ELSE 'PTS' END, "
-               "CASE WHEN n = %d THEN 'frozen' ELSE 'active' END FROM generate_series(2, %d) n",
+               "(CASE WHEN n < 26 THEN 'bank' ELSE 'reward_points' END)::account_kind, "
+               "(CASE WHEN n < 26 THEN 'MONEY' ELSE 'PTS' END)::asset, "
+               "(CASE WHEN n = %d THEN 'frozen' ELSE 'active' END)::account_status FROM generate_series(2, %d) n",
                RIG_USERS, RIG_FROZEN, RIG_ACCOUNTS - 1);
         fx_sql("CREATE TABLE rig_guard (id bigint PRIMARY KEY, n int NOT NULL)");
         fx_sql("CREATE TABLE rig_row (posting bigint NOT NULL, what text NOT NULL, CONSTRAINT rig_row_good "

@@ -15,9 +15,10 @@
 enum {
     POLL_MS = 100,
     DEFERRALS_MAX = 30,
-    PART_EVENTS = 100,             /* read at once */
-    WAITING_BYTES_MAX = 96 << 10,  /* with more than this unsent nothing further is read */
-    READS_MAX = 4000,
+    PART_BYTES = 64 << 10,         /* about so much is read at once */
+    PART_EVENTS_FIRST = 25, PART_EVENTS_MIN = 5, PART_EVENTS_MAX = 250,
+    WAITING_BYTES_MAX = 96 << 10,  /* with more than this unsent nothing further is read: one part waits to be written */
+    READS_MAX = 8000,
 };
 
 struct resume {
@@ -30,7 +31,7 @@ struct resume {
     bool caught_up;               /* this process has seen all that the cursor had at the beginning */
     bool probing, found;          /* asking the tables for the event that the cursor is ahead of us by */
     int deferrals, reads;
-    int64_t sent;
+    int64_t sent, sent_bytes;
 };
 
 static void go_on(struct resume *r);
@@ -70,6 +71,7 @@ static void send_frame(struct resume *r, unsigned mask, struct ws_frame *frame)
     if (r->listener->own_mask & mask) {
         ws_session_send(r->listener->session, frame);
         r->sent++;
+        r->sent_bytes += frame->size;
     }
     ws_frame_unref(frame);
 }
@@ -139,17 +141,26 @@ static void send_resync(struct listener *l, enum pid_kind kind, int64_t stream)
     l->push->resyncs.value++;
 }
 
+/* How many events make a part, by the size of those that were sent. */
+static int64_t part_events(const struct resume *r)
+{
+    if (!r->sent) return PART_EVENTS_FIRST;
+    int64_t n = PART_BYTES * r->sent / r->sent_bytes;
+    return n < PART_EVENTS_MIN ? PART_EVENTS_MIN : n > PART_EVENTS_MAX ? PART_EVENTS_MAX : n;
+}
+
 /* Reads the next part of one stream that is missing; of more than REPLAY_MAX events only the newest are sent. */
 static void read_part(struct resume *r, int64_t account, int64_t has, int64_t now)
 {
     struct listener *l = r->listener;
+    int64_t part = part_events(r);
     if (now - has > REPLAY_MAX) {
         has = now - REPLAY_MAX;
         send_resync(l, account ? PID_ACCOUNT : PID_INBOX, account ? account : l->who.user);
         if (account) cursor_set(&r->cursor, account, has);
         else r->cursor.inbox = has;
     }
-    read_stream(r, account, has + 1, now - has > PART_EVENTS ? has + PART_EVENTS : now);
+    read_stream(r, account, has + 1, now - has > part ? has + part : now);
 }
 
 /* From here on what is pushed is heard. A token that was revoked meanwhile is noticed here: push_recheck_user has not met us. */

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { createHmac, randomBytes } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
 import { api, socket } from '../lib/client.mjs';
-import { assertNumbers, eventsOf, Follower, listen } from '../lib/listen.mjs';
+import { assertNumbers, comeBack, eventsOf, Follower, listen } from '../lib/listen.mjs';
 import { audit, fund, register, systemUser } from '../lib/people.mjs';
 import { execute, freshDatabase, query } from '../lib/pg.mjs';
 import { startServer } from '../lib/server.mjs';
@@ -127,6 +127,7 @@ describe('a reader that does not read', () => {
     await follower.leave();
     await forAll(Array(900).fill(0), grant, 50);
     // Three and a half megabytes: more than may wait for a socket, sent as fast as it reads.
+    await (await comeBack(server, ada, follower.cursor, 900)).close();
     assert.equal((await follower.connect(server)).resumed, 900);
     assertNumbers(follower.seen, follower.seen[0].stream, granted - 899, granted);
     assert.ok(follower.seen.every((event) => event.conflated === undefined));

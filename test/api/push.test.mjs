@@ -158,9 +158,11 @@ describe('points', () => {
     const ada = await register(server, { name: 'Ada' });
     const ws = await listen(server, ada);
     await Promise.all(Array.from({ length: 30 }, () => grant(ada, 50)));
-    await ws.until((frame) => frame.type === 'points-updated' && frame.seq === 30);
+    await ws.until((frame) => frame.type === 'level-up');
+    await grant(ada, 1);
+    await ws.until((frame) => frame.type === 'points-updated' && frame.seq === 31);
     assert.equal(eventsOf(ws).filter((event) => event.type === 'level-up').length, 1);
-    assertNumbers(eventsOf(ws), eventsOf(ws)[0].stream, 1, 30);
+    assertNumbers(eventsOf(ws), eventsOf(ws)[0].stream, 1, 31);
     await ws.close();
   });
 });

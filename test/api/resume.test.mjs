@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { socket } from '../lib/client.mjs';
-import { assertNumbers, Follower, fundFirst, isEvent, listen, settledCustomer } from '../lib/listen.mjs';
+import { assertNumbers, comeBack, Follower, fundFirst, isEvent, listen, settledCustomer } from '../lib/listen.mjs';
 import { audit, balanceOf, fund, openAccount, register, systemUser, transfer } from '../lib/people.mjs';
 import { startProxy } from '../lib/proxy.mjs';
 import { startServer } from '../lib/server.mjs';
@@ -36,8 +36,7 @@ describe('a client that comes back', () => {
     const first = await listen(server, ada);
     await first.close();
     await funded(3, ada);
-    const ws = await listen(server, ada, { cursor: first.hello.cursor });
-    assert.equal(ws.hello.resumed, 3);
+    const ws = await comeBack(server, ada, first.hello.cursor, 3);
     assert.deepEqual(ws.frames.map((frame) => frame.type), [...Array(3).fill('balance-updated'), 'hello']);
     assertNumbers(ws.frames, ada.account._id, 2, 4);
     await ws.close();
@@ -80,6 +79,7 @@ describe('a client that comes back', () => {
     const first = await listen(server, ada);
     await first.close();
     await funded(2, ada);
+    await (await comeBack(server, ada, first.hello.cursor, 2)).close();
     const ws = await socket(server);
     await ws.next('hello');
     ws.send({ type: 'auth', token: ada.token, cursor: first.hello.cursor });
@@ -96,7 +96,7 @@ describe('a client that comes back', () => {
     const cut = await socket(server, { token: ada.token, cursor: first.hello.cursor });
     const { cursor } = await cut.until((frame) => frame.seq === 5);
     cut.terminate();
-    const ws = await listen(server, ada, { cursor });
+    const ws = await comeBack(server, ada, cursor, 6);
     assertNumbers(ws.frames, ada.account._id, 6, 11);
     await ws.close();
   });
@@ -177,6 +177,7 @@ test('a process that comes back is resumed from as if it had never been away', a
     await funded(2, ada);
     await server.restart({ kill });
     await funded(2, ada);
+    await (await comeBack(server, ada, follower.cursor, 4)).close();
     assert.equal((await follower.connect(server)).resumed, 4);
   }
   follower.check();
@@ -210,8 +211,8 @@ describe('a cursor that cannot be resumed from', () => {
     await follower.leave();
     await fund(system, other, 3);
     for (let i = 0; i < 21; i++) await funded(50, ada);
-    const hello = await follower.connect(server);
-    assert.equal(hello.resumed, 1001);
+    await (await comeBack(server, ada, follower.cursor, 1001)).close();
+    assert.equal((await follower.connect(server)).resumed, 1001);
     assert.equal(follower.resyncs.length, 1);
     const [{ stream, snapshot, ...rest }] = follower.resyncs;
     assert.equal(stream, ada.account._id);

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { api, socket } from '../lib/client.mjs';
-import { assertNumbers, eventsOf, Follower, listen, settledCustomer } from '../lib/listen.mjs';
+import { assertNumbers, comeBack, eventsOf, Follower, listen, settledCustomer } from '../lib/listen.mjs';
 import { audit, fund, logIn, register, systemUser } from '../lib/people.mjs';
 import { execute } from '../lib/pg.mjs';
 import { startServer } from '../lib/server.mjs';
@@ -162,6 +162,7 @@ test('a server that stops says 1001, and its clients resume from the next one', 
   for (const ws of [follower.ws, anonymous]) assert.equal((await ws.closed()).code, 1001);
   await fund(system, ada.account, 1);
   await restarted;
+  await (await comeBack(server, ada, follower.cursor, 1)).close();
   assert.equal((await follower.connect(server)).resumed, 1);
   assertNumbers(follower.seen, ada.account._id, 2, 3);
   await follower.leave();

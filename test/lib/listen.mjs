@@ -12,6 +12,20 @@ export async function listen(server, person, options) {
   return ws;
 }
 
+/**
+ * A socket that came back with this cursor and was sent `n` missed events before its greeting. What has
+ * just been answered may reach the server's own push a moment later; then it is tried again.
+ */
+export function comeBack(server, person, cursor, n) {
+  return until(async () => {
+    const ws = await listen(server, person, { cursor });
+    if (ws.hello.resumed === n) return ws;
+    await ws.close();
+    assert.ok(ws.hello.resumed < n, `${ws.hello.resumed} events are more than ${n}`);
+    return null;
+  }, `${n} events to be resumed`, { final: (error) => error.code === 'ERR_ASSERTION' });
+}
+
 export const isEvent = (frame) => frame.stream !== undefined && frame.seq !== undefined;
 
 /** The events that a socket has got, in order. */

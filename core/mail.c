@@ -188,7 +188,7 @@ static void on_written(struct work *w, enum err err)
 /* 20260209T100000.123Z-000000000042.eml sorts by time, then by id. */
 static void name_file(char *name, size_t room, int64_t wall_us, int64_t id)
 {
-    char iso[CLOCK_ISO_BYTES], compact[CLOCK_ISO_BYTES];
+    char iso[CLOCK_ISO_BYTES], compact[CLOCK_ISO_BYTES] = { 0 };
     clock_iso(wall_us, iso);
     int n = 0;
     for (int i = 0; i < CLOCK_ISO_BYTES; i++) {

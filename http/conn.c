@@ -219,11 +219,23 @@ static void finish_orphan(struct http_request *req)
     turn_defer(req->server->turn, &req->server->reap);
 }
 
+/* While draining, a connection closes with the answer to the last request that has come: a client hears nothing
+ * that follows "close", so an earlier answer must not say it. */
+bool http_conn_closes_with(struct http_request *req)
+{
+    struct http_conn *conn = req->conn;
+    if (req->keep_alive && req->server->draining && conn && req->link.next == &conn->requests) {
+        bool more = !conn->last && (conn->rest.n > 0 || conn->in < conn->in_end);
+        if (!more) req->keep_alive = false;
+        if (!more) conn->last = true;
+    }
+    return !req->keep_alive;
+}
+
 void http_conn_answered(struct http_request *req)
 {
     must(req->magic == HTTP_REQUEST_MAGIC && req->stage != REQUEST_ANSWERED && req->status != 0);
     account(req);
-    if (req->server->draining) req->keep_alive = false;      /* as reply.c has just told the client */
     if (req->conn) turn_defer(req->server->turn, &req->conn->flush);
     else finish_orphan(req);
 }

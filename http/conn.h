@@ -16,6 +16,8 @@ void http_dispatch(struct http_request *req);
 /* The reply_ calls end here: req->reply holds the whole answer and req->status is set. Sends it when it is this request's
  * turn on its connection, otherwise keeps it; frees the request once it is sent or its client is gone. Writes the access line. */
 void http_conn_answered(struct http_request *req);
+/* About to be answered: must the answer say that the connection closes? If so, nothing follows it. */
+bool http_conn_closes_with(struct http_request *req);
 
 /* Requests come from here so that reply_ calls work the same in tests without a socket: conn may be NULL. */
 struct http_request *http_request_new(struct http_server *s, struct http_conn *conn);

@@ -114,9 +114,9 @@ static char *put_length(char *to, size_t n)
 }
 
 /* HTTP/1.1 keeps the connection unless told otherwise; HTTP/1.0 clients that ask for it must read it. */
-static struct str connection_line(const struct http_request *req)
+static struct str connection_line(struct http_request *req)
 {
-    if (!req->keep_alive || req->server->draining) return STR("Connection: close\r\n");
+    if (http_conn_closes_with(req)) return STR("Connection: close\r\n");
     struct str asked = request_header(req, STR("connection"));
     return str_eq_nocase(asked, STR("keep-alive")) ? STR("Connection: keep-alive\r\n") : STR("");
 }

@@ -703,6 +703,27 @@ START_TEST(draining_answers_what_is_under_way)
 }
 END_TEST
 
+START_TEST(draining_says_close_with_the_last_answer_only)
+{
+    start(NULL);
+    dial(&a);
+    say(&a, GET("/later") GET("/later") GET("/later"));
+    await_later(3);
+    http_server_drain(server, 5000, on_drained, NULL);
+    answer(1, "second");
+    answer(0, "first");
+    ck_assert(a_hears("\r\n\r\nsecond", 1));
+    ck_assert_int_eq(count(&a, "Connection: close"), 0);
+    answer(2, "third");
+    ck_assert(pump(a_is_closed, WAIT_MS));
+    assert_order((const char *const[]){ "\r\n\r\nfirst", "\r\n\r\nsecond", "Connection: close", "\r\n\r\nthird", NULL });
+    ck_assert_int_eq(count(&a, "Connection: close"), 1);
+    hang_up(&a);
+    ck_assert(pump(is_drained, WAIT_MS));
+    stop();
+}
+END_TEST
+
 START_TEST(draining_closes_the_idle_and_gives_up_in_time)
 {
     start(NULL);
@@ -794,6 +815,7 @@ int main(void)
     tcase_add_loop_test(t, upgrade_takes_the_connection_and_what_follows, 0, 2);
     tcase_add_test(t, upgrade_learns_of_the_half_close_that_came_before_it);
     tcase_add_test(t, draining_answers_what_is_under_way);
+    tcase_add_test(t, draining_says_close_with_the_last_answer_only);
     tcase_add_test(t, draining_closes_the_idle_and_gives_up_in_time);
     tcase_add_loop_test(t, address_and_id_are_believed_within_reason, 0, sizeof askers / sizeof *askers);
     tcase_add_test(t, malformed_request_ids_are_replaced);

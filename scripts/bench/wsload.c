@@ -378,7 +378,8 @@ static void measure(void)
     int64_t end = now_us(CLOCK_MONOTONIC) + 5000000;
     while ((w.done < w.sent || payers_busy()) && now_us(CLOCK_MONOTONIC) < end) turn();
     printf("{\"seconds\":%.6f,\"events\":%" PRIu64 ",\"deliveries\":%" PRIu64 ",\"sent\":%" PRIu64
-           ",\"missing\":%" PRIu64 ",\"surplus\":%" PRIu64 ",\"refused\":%" PRIu64 ",\"closed\":%d,\"event_bytes\":%" PRIu64 "}\n",
+           ",\"missing\":%" PRIu64 ",\"surplus\":%" PRIu64
+           ",\"refused\":%" PRIu64 ",\"closed\":%d,\"event_bytes\":%" PRIu64 "}\n",
            seconds, done, w.deliveries, w.sent, w.sent - w.done, w.surplus, w.refused, w.closed, w.event_bytes);
 }
 

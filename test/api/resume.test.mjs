@@ -5,9 +5,8 @@ import { after, before, describe, test } from 'node:test';
 import { socket } from '../lib/client.mjs';
 import { assertNumbers, comeBack, Follower, fundFirst, isEvent, listen, settledCustomer } from '../lib/listen.mjs';
 import { audit, balanceOf, fund, openAccount, register, systemUser, transfer } from '../lib/people.mjs';
-import { startProxy } from '../lib/proxy.mjs';
 import { startServer } from '../lib/server.mjs';
-import { never, until } from '../lib/wait.mjs';
+import { until } from '../lib/wait.mjs';
 
 let server;
 let system;
@@ -242,52 +241,5 @@ describe('a cursor that cannot be resumed from', () => {
       await ws.close();
     }
     await adas.close();
-  });
-});
-
-describe('a process that lags behind another', () => {
-  let proxy;
-  let lagging;
-  before(async () => {
-    proxy = await startProxy(server.database);
-    lagging = await startServer({ database: proxy.url });
-  });
-  after(async () => {
-    await lagging.stop();
-    await proxy.close();
-  });
-  const only = (connection) => connection.replication;
-
-  async function ahead() {
-    const ada = await settledCustomer([server, lagging], system);
-    const follower = new Follower(ada);
-    await follower.connect(server);
-    proxy.freeze({ only });
-    await funded(3, ada);
-    await follower.reached(ada.account._id, 4);
-    return follower;
-  }
-
-  test('waits until it knows what the client has seen already', async () => {
-    const follower = await ahead();
-    const { person } = follower;
-    const coming = follower.connect(lagging);
-    await never(() => follower.hello.resumed !== null, 'a greeting by a process that knows less than the client', 300);
-    proxy.unfreeze();
-    assert.equal((await coming).resumed, 0);
-    await fund(system, person.account, 1);
-    await follower.reached(person.account._id, 5);
-    assertNumbers(follower.seen, person.account._id, 2, 5);
-    await follower.leave();
-  });
-
-  test('sends it away when it does not catch up, rather than tell it anything twice', async () => {
-    const follower = await ahead();
-    const ws = await socket(lagging, { token: follower.person.token, cursor: follower.cursor });
-    assert.equal((await ws.closed()).code, 1013);
-    assert.deepEqual(ws.frames, []);
-    proxy.unfreeze();
-    assert.equal((await follower.connect(lagging)).resumed, 0);
-    await follower.leave();
   });
 });

@@ -236,8 +236,12 @@ void http_conn_answered(struct http_request *req)
 {
     must(req->magic == HTTP_REQUEST_MAGIC && req->stage != REQUEST_ANSWERED && req->status != 0);
     account(req);
-    if (req->conn) turn_defer(req->server->turn, &req->conn->flush);
-    else finish_orphan(req);
+    if (!req->conn) {
+        finish_orphan(req);
+        return;
+    }
+    req->conn->unsent += req->reply.n;
+    turn_defer(req->server->turn, &req->conn->flush);
 }
 
 /* Sends the answers whose turn it is, all in one write. */
@@ -250,6 +254,7 @@ static void send_answers(struct http_conn *conn)
         if (req->stage != REQUEST_ANSWERED || n == HTTP_PIPELINE_MAX) break;
         iov[n++] = (struct iovec){ req->reply.p, req->reply.n };
         conn->written += req->reply.n;
+        conn->unsent -= req->reply.n;
     }
     if (n == 0) return;
     net_write(conn->net, iov, n);                    /* when it is closing, on_close follows */

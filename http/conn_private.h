@@ -6,7 +6,7 @@
 
 enum {
     HTTP_CONN_MAGIC = 0x68636f31,
-    HTTP_PENDING_MAX = 256 << 10,        /* unsent answers; beyond it no further request is read */
+    HTTP_PENDING_MAX = 256 << 10,        /* of answers that wait; beyond it no further request is read */
     HTTP_REST_MAX = 256 << 10,           /* input kept while not reading; the net layer hands over less than this */
     HTTP_BODY_STEP_BYTES = 16384,        /* of a body must arrive in each body_timeout */
     HTTP_DRAIN_GRACE_MS = 300,
@@ -33,6 +33,7 @@ struct http_conn {
     enum conn_timer timer_mode;
     uint64_t progress;                   /* of the body or of writing, when the timer was set */
     uint64_t written;                    /* bytes given to the net layer */
+    size_t unsent;                       /* bytes of answers that have not been given to it yet */
     struct turn_item flush;
 
     bool busy;                           /* inside our own code: do not free */

@@ -1,5 +1,5 @@
-/* Messages of the change stream, and of our own statements, into the book, the sets of auth, and the push. The messages are made by
- * SQL functions of the first migration (user_message, account_message) and by ledger_event_encode. */
+/* Messages of the change stream, and of our own statements, into the book, the sets of auth, and the push. The messages
+ * are made by SQL functions of the first migration (user_message, account_message) and by ledger_event_encode. */
 #include "core/json.h"
 #include "core/log.h"
 #include "core/must.h"
@@ -17,21 +17,22 @@ struct message {
     struct live *live;
     const struct json *json;
     struct arena arena;
-    bool own;                        /* of our own statement, not of the stream */
-    const struct account *account;   /* out: the account it was about */
+    bool own;                      /* of our own statement, not of the stream */
+    const struct account *account; /* out: the account it was about */
 };
 
 /* Applies one side of a transfer; pushes it when it is the next of its account. */
 static void take_side(struct taking *t, const struct ledger_event *e, int64_t id, int64_t after, int64_t version)
 {
-    if (version == INT64_MIN) return;   /* unbounded */
+    if (version == INT64_MIN) return; /* unbounded */
     struct live *l = t->live;
     struct account *a = book_account(&l->app->book, id);
     if (!a || version > a->pushed + 1) {
         t->gap = true;
         return;
     }
-    book_move(&l->app->book, id, after, version, e->lifetime_after == INT64_MIN ? a->lifetime : e->lifetime_after, e->at_us);
+    book_move(&l->app->book, id, after, version, e->lifetime_after == INT64_MIN ? a->lifetime : e->lifetime_after,
+              e->at_us);
     if (version <= a->pushed) return;
     a->pushed = version;
     if (!a->owner) return;
@@ -100,7 +101,8 @@ static void take_account(struct message *message)
     enum asset asset;
     enum account_status status;
     if (!account_kind_parse(text(m, STR("kind")), &kind) || !asset_parse(text(m, STR("asset")), &asset) ||
-        !account_status_parse(text(m, STR("status")), &status)) return;
+        !account_status_parse(text(m, STR("status")), &status))
+        return;
     struct account a = {
         .id = number(m, STR("id")),
         .owner = number(m, STR("owner")),
@@ -115,8 +117,8 @@ static void take_account(struct message *message)
         .updated_us = number(m, STR("updated")),
     };
     const struct account *known = book_account(&l->app->book, a.id);
-    /* Of an account that is news to us the stream will bring everything from its beginning, though a statement of ours may have met it
-     * later in its life. */
+    /* Of an account that is news to us the stream will bring everything from its beginning, though a statement of ours
+     * may have met it later in its life. */
     a.pushed = known ? known->pushed : 0;
     message->account = book_put_account(&l->app->book, &a, text(m, STR("code")));
 }
@@ -153,7 +155,7 @@ static bool take_json(struct message *message)
     } else if (str_eq(type, STR("levels"))) {
         points_set_levels(app->points, json_get(m, STR("levels"))->text);
     } else {
-        log_warn("live", "unknown_message", "type=%s", LOG_STR(type));   /* of a newer process */
+        log_warn("live", "unknown_message", "type=%s", LOG_STR(type)); /* of a newer process */
     }
     return true;
 }

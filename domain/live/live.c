@@ -33,7 +33,7 @@ static void keep_waiting(struct live *l, struct str content, int64_t committed_u
     buf_str(&l->waiting, content);
     if (!l->waiting.failed) return;
     log_warn("live", "overrun", "bytes=%zu", l->waiting.n);
-    load_start(l);   /* what was dropped will be in the tables when they are read again */
+    load_start(l); /* what was dropped will be in the tables when they are read again */
 }
 
 static void take(struct live *l, struct str content)

@@ -18,14 +18,16 @@ enum live_state { LIVE_AWAY, LIVE_LOADING, LIVE_LIVE };
 struct live *live_new(struct app *app);
 enum live_state live_state(const struct live *l);
 
-/* Where reads come from now: memory while live, and while the database is away; the database while it answers but the stream does
- * not (then another process's commits could be missing in memory). False before the first load while there is nothing in memory. */
+/* Where reads come from now: memory while live, and while the database is away; the database while it answers but the
+ * stream does not (then another process's commits could be missing in memory). False before the first load while there
+ * is nothing in memory. */
 bool live_memory_is_good(const struct live *l);
 bool live_was_loaded(const struct live *l);
 
 void live_close(struct live *l, void (*closed)(void *arg), void *arg);
-void live_free(struct live *l);   /* after closed */
+void live_free(struct live *l); /* after closed */
 
-/* Enters what a statement of ours returned as its message (user_message(), account_message() …), before the stream brings it:
- * the writer reads its own writes. Text is JSON. Returns the account when it was one's message, else NULL. */
+/* Enters what a statement of ours returned as its message (user_message(), account_message() …), before the stream
+ * brings it: the writer reads its own writes. Text is JSON. Returns the account when it was one's message, else
+ * NULL. */
 const struct account *live_apply_own(struct live *l, struct str message);

@@ -12,17 +12,17 @@ struct live {
     struct app *app;
     struct db_stream *stream;
     enum live_state state;
-    bool loaded;                  /* at least once since the start */
-    struct buf waiting;           /* messages that came while loading: length (4), commit time (8), content */
-    struct wheel_timer retry;     /* a chunk that failed is read again */
+    bool loaded;              /* at least once since the start */
+    struct buf waiting;       /* messages that came while loading: length (4), commit time (8), content */
+    struct wheel_timer retry; /* a chunk that failed is read again */
 
     /* loading */
     const struct load_step *step;
-    uint32_t generation;          /* a chunk of an earlier loading that comes back late is dropped */
+    uint32_t generation; /* a chunk of an earlier loading that comes back late is dropped */
     int64_t last_id;
     bool chunk_under_way;
     struct arena chunk_args;
-    struct list missed;           /* struct missed: what is to be read and pushed before going live */
+    struct list missed; /* struct missed: what is to be read and pushed before going live */
 };
 
 /* One account or inbox that is behind the tables. */

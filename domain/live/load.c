@@ -1,5 +1,5 @@
-/* Reading the tables into memory, chunk by chunk, one statement under way at a time so that the loop stays free. Every entry takes
- * only what is newer than what it has: own commits may be ahead of the chunk that is being read. */
+/* Reading the tables into memory, chunk by chunk, one statement under way at a time so that the loop stays free. Every
+ * entry takes only what is newer than what it has: own commits may be ahead of the chunk that is being read. */
 #include "core/log.h"
 #include "core/must.h"
 #include "domain/live/live_private.h"
@@ -8,7 +8,7 @@
 
 struct load_step {
     const struct sql *sql;
-    bool chunked;                                    /* again from last_id until a chunk is not full */
+    bool chunked; /* again from last_id until a chunk is not full */
     void (*take)(struct live *l, const struct db_result *r, int row);
 };
 
@@ -93,7 +93,7 @@ static void on_chunk(void *arg, enum err err, const struct db_result *r)
     l->chunk_under_way = false;
     arena_fini(&l->chunk_args);
     if (l->state != LIVE_LOADING) return;
-    if (!l->step) {   /* started anew while this chunk was under way */
+    if (!l->step) { /* started anew while this chunk was under way */
         load_start(l);
         return;
     }
@@ -135,7 +135,7 @@ static void read_chunk(struct live *l)
 void load_start(struct live *l)
 {
     load_stop(l);
-    if (l->chunk_under_way) return;   /* on_chunk starts anew */
+    if (l->chunk_under_way) return; /* on_chunk starts anew */
     l->step = steps;
     l->last_id = 0;
     read_chunk(l);

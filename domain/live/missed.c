@@ -1,5 +1,5 @@
-/* What connected users missed while there was no stream: read from the tables and pushed, one stream of events after the other,
- * before anything newer. Whoever missed too much is asked to come again with his cursor. */
+/* What connected users missed while there was no stream: read from the tables and pushed, one stream of events after
+ * the other, before anything newer. Whoever missed too much is asked to come again with his cursor. */
 #include "core/log.h"
 #include "core/mem.h"
 #include "domain/live/live_private.h"
@@ -42,8 +42,14 @@ void missed_note(struct live *l, int64_t user, int64_t account, int64_t first, i
 {
     struct missed *m = mem_new(struct missed);
     m->live = l;
-    m->replay = (struct replay){ .app = l->app, .user = user, .account = account, .first = first, .last = last,
-                                 .on_transfer = on_transfer, .on_inbox = on_inbox, .done = on_done };
+    m->replay = (struct replay){ .app = l->app,
+                                 .user = user,
+                                 .account = account,
+                                 .first = first,
+                                 .last = last,
+                                 .on_transfer = on_transfer,
+                                 .on_inbox = on_inbox,
+                                 .done = on_done };
     list_append(&l->missed, &m->link);
 }
 

@@ -36,7 +36,7 @@ void cursor_encode(const uint8_t key[SIPHASH_KEY_BYTES], int64_t user, const str
 {
     char bytes[CURSOR_STREAMS_MAX * 20 + 32];
     uint8_t check[CHECK_BYTES];
-    struct buf b = { .p = bytes, .cap = sizeof bytes, .max = sizeof bytes };   /* on the stack: it never grows */
+    struct buf b = { .p = bytes, .cap = sizeof bytes, .max = sizeof bytes }; /* on the stack: it never grows */
     struct arena arena;
     int64_t before = 0;
     buf_char(&b, CURSOR_VERSION);
@@ -53,7 +53,8 @@ void cursor_encode(const uint8_t key[SIPHASH_KEY_BYTES], int64_t user, const str
     arena_fini(&arena);
 }
 
-bool cursor_decode(const uint8_t key[SIPHASH_KEY_BYTES], int64_t user, struct str text, struct arena *arena, struct cursor *out)
+bool cursor_decode(const uint8_t key[SIPHASH_KEY_BYTES], int64_t user, struct str text, struct arena *arena,
+                   struct cursor *out)
 {
     struct str bytes;
     uint8_t check[CHECK_BYTES];

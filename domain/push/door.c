@@ -1,5 +1,6 @@
-/* GET /ws: the upgrade, and who comes with it. A token may come as Authorization header, as cookie (then the page must be ours or
- * allowed by name) or as a WebSocket subprotocol, since browsers cannot set headers; never in the URL, which ends up in logs. */
+/* GET /ws: the upgrade, and who comes with it. A token may come as Authorization header, as cookie (then the page must
+ * be ours or allowed by name) or as a WebSocket subprotocol, since browsers cannot set headers; never in the URL, which
+ * ends up in logs. */
 #include "domain/live/live.h"
 #include "domain/push/push_private.h"
 #include "ws/session.h"
@@ -7,7 +8,7 @@
 /* An upgrade whose token is being checked. */
 struct knock {
     struct http_request *req;
-    struct str protocol;      /* what we answer: "tally.v1", or none */
+    struct str protocol; /* what we answer: "tally.v1", or none */
 };
 
 static bool has_word(struct str list, struct str word)
@@ -103,7 +104,7 @@ static void door(struct http_request *req)
         reply_err(req, ERR_CLOSED);
         return;
     }
-    if (!live_was_loaded(app_of(req)->live)) {   /* there is no now yet that a cursor could stand for */
+    if (!live_was_loaded(app_of(req)->live)) { /* there is no now yet that a cursor could stand for */
         reply_err(req, ERR_UNAVAILABLE);
         return;
     }
@@ -128,7 +129,11 @@ static void door(struct http_request *req)
 }
 
 const struct endpoint push_endpoints[] = {
-    { .id = "WS", .method = HTTP_GET, .path = "/ws", .run = door, .flags = ENDPOINT_UPGRADE | ENDPOINT_HIDDEN,
+    { .id = "WS",
+      .method = HTTP_GET,
+      .path = "/ws",
+      .run = door,
+      .flags = ENDPOINT_UPGRADE | ENDPOINT_HIDDEN,
       .summary = "The server's own WebSocket" },
     { 0 },
 };

@@ -32,8 +32,8 @@ static void put_pid(struct buf *b, const struct push *p, enum pid_kind kind, int
 }
 
 /* {"type":…,"stream":…,"seq":…,"cursor":…,"at":…,"data": — the data and the closing brace follow. */
-static void put_head(struct buf *b, const struct push *p, struct str type, enum pid_kind kind, int64_t stream, int64_t seq,
-                     int64_t at_us, int64_t user, const struct cursor *cursor)
+static void put_head(struct buf *b, const struct push *p, struct str type, enum pid_kind kind, int64_t stream,
+                     int64_t seq, int64_t at_us, int64_t user, const struct cursor *cursor)
 {
     json_open(b, '{');
     json_key(b, STR("type"));
@@ -114,8 +114,8 @@ static void put_points(struct buf *b, const struct push *p, const struct ledger_
     arena_fini(&arena);
 }
 
-static void put_money(struct buf *b, const struct push *p, const struct ledger_event *e, const struct account *a, int64_t balance,
-                      int64_t delta, struct delta_place *place)
+static void put_money(struct buf *b, const struct push *p, const struct ledger_event *e, const struct account *a,
+                      int64_t balance, int64_t delta, struct delta_place *place)
 {
     json_open(b, '{');
     json_key(b, STR("account"));
@@ -134,18 +134,19 @@ static void put_money(struct buf *b, const struct push *p, const struct ledger_e
     json_close(b, '}');
 }
 
-struct ws_frame *event_transfer(struct push *p, const struct ledger_event *e, const struct account *a, const struct person *person,
-                                const struct cursor *cursor)
+struct ws_frame *event_transfer(struct push *p, const struct ledger_event *e, const struct account *a,
+                                const struct person *person, const struct cursor *cursor)
 {
     char text[EVENT_BYTES_MAX];
-    struct buf b = { .p = text, .cap = sizeof text, .max = sizeof text };   /* on the stack: it never grows */
+    struct buf b = { .p = text, .cap = sizeof text, .max = sizeof text }; /* on the stack: it never grows */
     struct delta_place place;
     bool is_debit = e->debit == a->id;
     int64_t balance = is_debit ? e->debit_after : e->credit_after;
     int64_t seq = is_debit ? e->debit_version : e->credit_version;
     int64_t delta = is_debit ? -e->amount : e->amount;
     bool is_money = a->asset == ASSET_MONEY;
-    put_head(&b, p, is_money ? STR("balance-updated") : STR("points-updated"), PID_ACCOUNT, a->id, seq, e->at_us, person->id, cursor);
+    put_head(&b, p, is_money ? STR("balance-updated") : STR("points-updated"), PID_ACCOUNT, a->id, seq, e->at_us,
+             person->id, cursor);
     if (is_money) put_money(&b, p, e, a, balance, delta, &place);
     else put_points(&b, p, e, a, person, balance, delta, &place);
     json_close(&b, '}');
@@ -159,8 +160,8 @@ struct ws_frame *event_transfer(struct push *p, const struct ledger_event *e, co
     return frame;
 }
 
-struct ws_frame *event_inbox(struct push *p, const struct person *person, int64_t seq, struct str type, struct str data, int64_t at_us,
-                             const struct cursor *cursor)
+struct ws_frame *event_inbox(struct push *p, const struct person *person, int64_t seq, struct str type, struct str data,
+                             int64_t at_us, const struct cursor *cursor)
 {
     struct buf b;
     struct arena arena;

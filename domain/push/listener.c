@@ -6,7 +6,7 @@
 
 /* A token or key of an auth frame that is being checked; outlives its socket when need be. */
 struct auth_wait {
-    struct listener *listener;    /* NULL: the socket has gone */
+    struct listener *listener; /* NULL: the socket has gone */
     struct arena arena;
     struct str cursor;
 };
@@ -61,7 +61,7 @@ static void set_deadline(struct listener *l)
         return;
     }
     int64_t left = l->who.expires_s - clock_wall_s();
-    if (left <= EXPIRING_S) l->expiring_told = true;   /* too late to say so, or said */
+    if (left <= EXPIRING_S) l->expiring_told = true; /* too late to say so, or said */
     if (left < 0) left = 0;
     ws_session_deadline(l->session, (uint64_t) (l->expiring_told ? left : left - EXPIRING_S) * 1000 + 1);
 }
@@ -76,7 +76,7 @@ static void on_deadline(struct ws_session *s)
         l->expiring_told = true;
         set_deadline(l);
     } else if (l->who.expires_s > clock_wall_s()) {
-        set_deadline(l);   /* the wall clock was set back */
+        set_deadline(l); /* the wall clock was set back */
     } else {
         ws_session_close(s, CLOSE_TOKEN, STR("Token expired"));
     }
@@ -97,7 +97,8 @@ void listener_begin(struct listener *l, const struct caller *who, struct str cur
         resume_start(l, cursor);
         return;
     }
-    if (who->user && !l->own.topic) ws_hub_subscribe(&p->app->hub, &l->own, l->session, topic_user_key(who->user), l->own_mask);
+    if (who->user && !l->own.topic)
+        ws_hub_subscribe(&p->app->hub, &l->own, l->session, topic_user_key(who->user), l->own_mask);
     listener_hello(l, -1);
 }
 
@@ -136,7 +137,8 @@ static void take_auth(struct listener *l, const struct json *m)
     if (cursor.p) w->cursor = arena_str(&w->arena, cursor);
     l->waiting = w;
     struct auth *auth = l->push->app->auth;
-    enum auth_result result = token.p ? auth_token(auth, token, &who, on_checked, w) : auth_key(auth, key, &who, on_checked, w);
+    enum auth_result result =
+        token.p ? auth_token(auth, token, &who, on_checked, w) : auth_key(auth, key, &who, on_checked, w);
     if (result != AUTH_WAIT) on_checked(w, result, &who);
 }
 
@@ -158,7 +160,8 @@ static void take_message(struct listener *l, const struct json *m)
     } else if (!type.p || str_eq(type, STR("subscribe")) || str_eq(type, STR("unsubscribe"))) {
         ws_session_close(l->session, CLOSE_MALFORMED, STR("Malformed message"));
     } else {
-        ws_session_send_text(l->session, STR("{\"type\":\"error\",\"code\":\"unknown_type\",\"message\":\"No such message type\"}"));
+        ws_session_send_text(
+            l->session, STR("{\"type\":\"error\",\"code\":\"unknown_type\",\"message\":\"No such message type\"}"));
     }
 }
 

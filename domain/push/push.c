@@ -31,10 +31,13 @@ struct push *push_new(struct app *app)
     for (int i = 0; i < SIPHASH_KEY_BYTES; i++) p->cursor_key[i] = (uint8_t) (halves[i / 8] >> 8 * (i % 8));
     resume_poll_init(p);
     app->ws = make_sessions(app);
-    p->events = (struct metric){ .name = "tally_push_events_total", .help = "Events made into frames", .type = METRIC_COUNTER };
-    p->resumed = (struct metric){ .name = "tally_push_resumed_total", .help = "Missed events sent to clients that came back",
+    p->events =
+        (struct metric){ .name = "tally_push_events_total", .help = "Events made into frames", .type = METRIC_COUNTER };
+    p->resumed = (struct metric){ .name = "tally_push_resumed_total",
+                                  .help = "Missed events sent to clients that came back",
                                   .type = METRIC_COUNTER };
-    p->resyncs = (struct metric){ .name = "tally_push_resyncs_total", .help = "Snapshots sent instead of all that was missed",
+    p->resyncs = (struct metric){ .name = "tally_push_resyncs_total",
+                                  .help = "Snapshots sent instead of all that was missed",
                                   .type = METRIC_COUNTER };
     metrics_add(&app->metrics, &p->events);
     metrics_add(&app->metrics, &p->resumed);
@@ -70,7 +73,8 @@ void push_transfer(struct push *p, const struct ledger_event *e, const struct ac
     publish(p, a->owner, event_mask(a), event_transfer(p, e, a, person, &cursor));
 }
 
-void push_inbox(struct push *p, const struct person *person, int64_t seq, struct str type, struct str data, int64_t at_us)
+void push_inbox(struct push *p, const struct person *person, int64_t seq, struct str type, struct str data,
+                int64_t at_us)
 {
     struct cursor cursor;
     if (!push_wants_user(p, person->id)) return;
@@ -102,7 +106,8 @@ void push_reloaded(struct push *p)
     struct ws_session *s = NULL;
     while ((s = ws_server_next(p->app->ws, s))) {
         const struct listener *l = listener_of(s);
-        if (l->who.user && !auth_still_good(p->app->auth, &l->who)) ws_session_close(s, CLOSE_TOKEN, STR("Token revoked"));
+        if (l->who.user && !auth_still_good(p->app->auth, &l->who))
+            ws_session_close(s, CLOSE_TOKEN, STR("Token revoked"));
         else if (l->who.key || !list_empty(&l->extra)) ws_session_close(s, CLOSE_TRY_LATER, STR("Events were missed"));
     }
 }

@@ -13,18 +13,22 @@ enum {
     TOPICS_MAX = 100,
     ANONYMOUS_MS = 60 * 1000,
     EXPIRING_S = 60,
-    REPLAY_MAX = 1000,         /* events of a stream; who missed more gets a snapshot and the newest of them */
+    REPLAY_MAX = 1000, /* events of a stream; who missed more gets a snapshot and the newest of them */
     EVENT_BYTES_MAX = 16384,
 };
 
 enum close_code {
-    CLOSE_MALFORMED = 4400, CLOSE_TOKEN = 4401, CLOSE_FORBIDDEN = 4403, CLOSE_SLOW = 4408, CLOSE_TRY_LATER = 1013,
+    CLOSE_MALFORMED = 4400,
+    CLOSE_TOKEN = 4401,
+    CLOSE_FORBIDDEN = 4403,
+    CLOSE_SLOW = 4408,
+    CLOSE_TRY_LATER = 1013,
 };
 
 struct push {
     struct app *app;
     uint8_t cursor_key[SIPHASH_KEY_BYTES];
-    struct list deferred;      /* struct resume: waiting until this process has seen what their cursors have */
+    struct list deferred; /* struct resume: waiting until this process has seen what their cursors have */
     struct wheel_timer poll;
     struct metric events, resumed, resyncs;
 };
@@ -40,13 +44,13 @@ struct extra_topic {
 struct listener {
     struct push *push;
     struct ws_session *session;
-    struct caller who;                   /* user and key 0: nobody */
-    struct ws_subscription own;          /* to the user's events, once told what was missed */
-    struct list extra;                   /* struct extra_topic; initialised by door.c */
-    struct resume *resume;               /* what was missed is being read, or NULL */
-    struct auth_wait *waiting;           /* a token of an auth frame is being checked, or NULL */
-    uint16_t topics;                     /* how many in `extra` */
-    uint8_t own_mask;                    /* what `own` carries, also while it is not subscribed yet */
+    struct caller who;          /* user and key 0: nobody */
+    struct ws_subscription own; /* to the user's events, once told what was missed */
+    struct list extra;          /* struct extra_topic; initialised by door.c */
+    struct resume *resume;      /* what was missed is being read, or NULL */
+    struct auth_wait *waiting;  /* a token of an auth frame is being checked, or NULL */
+    uint16_t topics;            /* how many in `extra` */
+    uint8_t own_mask;           /* what `own` carries, also while it is not subscribed yet */
     bool expiring_told;
 };
 
@@ -54,7 +58,7 @@ struct listener {
 extern const struct ws_handler listener_handler;
 /* Somebody has proved who he is (or nobody has): tells what was missed, says hello, subscribes. */
 void listener_begin(struct listener *l, const struct caller *who, struct str cursor);
-void listener_hello(struct listener *l, int64_t resumed);     /* -1: null */
+void listener_hello(struct listener *l, int64_t resumed); /* -1: null */
 void listener_refuse(struct listener *l, enum auth_result result);
 struct listener *listener_of(struct ws_session *s);
 
@@ -67,10 +71,10 @@ uint64_t topic_user_key(int64_t user);
 /* event.c */
 enum topic_mask event_mask(const struct account *a);
 /* With one reference, the caller's. `cursor` is what the frame carries. */
-struct ws_frame *event_transfer(struct push *p, const struct ledger_event *e, const struct account *a, const struct person *person,
-                                const struct cursor *cursor);
-struct ws_frame *event_inbox(struct push *p, const struct person *person, int64_t seq, struct str type, struct str data, int64_t at_us,
-                             const struct cursor *cursor);
+struct ws_frame *event_transfer(struct push *p, const struct ledger_event *e, const struct account *a,
+                                const struct person *person, const struct cursor *cursor);
+struct ws_frame *event_inbox(struct push *p, const struct person *person, int64_t seq, struct str type, struct str data,
+                             int64_t at_us, const struct cursor *cursor);
 enum topic_mask event_inbox_mask(struct str type);
 /* The cursor of all that this process has pushed to the user. */
 void event_cursor_now(const struct person *person, struct cursor *out);

@@ -1,9 +1,10 @@
-/* Telling a client what it missed. While the tables are read, newer events may be pushed to others; so when all that was missing at the
- * beginning has been sent, the numbers are compared again, and only when nothing is missing any more the socket is subscribed and
- * greeted, in one step. Nothing live can thus overtake what was missed, and nothing falls between.
+/* Telling a client what it missed. While the tables are read, newer events may be pushed to others; so when all that
+ * was missing at the beginning has been sent, the numbers are compared again, and only when nothing is missing any more
+ * the socket is subscribed and greeted, in one step. Nothing live can thus overtake what was missed, and nothing falls
+ * between.
  *
- *     cursor ahead of us (another process was faster) ──> deferred, looked at again every 100 ms; after 3 s the tables tell
- *                                                         whether we are behind (try later) or the cursor is of another world (resync)
+ *     cursor ahead of us (another process was faster) ──> deferred, looked at again every 100 ms; after 3 s the tables
+ *                            tell whether we are behind (try later) or the cursor is of another world (resync)
  *     for each stream: behind? read the next part, send it ──> next stream … none behind ──> subscribe, hello
  *                              └── the client reads slowly: deferred until it has taken what waits */
 #include "core/log.h"
@@ -15,21 +16,23 @@
 enum {
     POLL_MS = 100,
     DEFERRALS_MAX = 30,
-    PART_BYTES = 64 << 10,         /* about so much is read at once */
-    PART_EVENTS_FIRST = 25, PART_EVENTS_MIN = 5, PART_EVENTS_MAX = 250,
-    WAITING_BYTES_MAX = 96 << 10,  /* with more than this unsent nothing further is read: one part waits to be written */
+    PART_BYTES = 64 << 10, /* about so much is read at once */
+    PART_EVENTS_FIRST = 25,
+    PART_EVENTS_MIN = 5,
+    PART_EVENTS_MAX = 250,
+    WAITING_BYTES_MAX = 96 << 10, /* with more than this unsent nothing further is read: one part waits to be written */
     READS_MAX = 8000,
 };
 
 struct resume {
-    struct list link;             /* in push.deferred, or in no list */
+    struct list link; /* in push.deferred, or in no list */
     struct push *push;
-    struct listener *listener;    /* NULL: the socket has gone, only the reading is awaited */
-    struct cursor cursor;         /* what the client has by now */
+    struct listener *listener; /* NULL: the socket has gone, only the reading is awaited */
+    struct cursor cursor;      /* what the client has by now */
     struct replay replay;
     bool reading;
-    bool caught_up;               /* this process has seen all that the cursor had at the beginning */
-    bool probing, found;          /* asking the tables for the event that the cursor is ahead of us by */
+    bool caught_up;      /* this process has seen all that the cursor had at the beginning */
+    bool probing, found; /* asking the tables for the event that the cursor is ahead of us by */
     int deferrals, reads;
     int64_t sent, sent_bytes;
 };
@@ -98,7 +101,8 @@ static void on_inbox(struct replay *replay, int64_t seq, struct str type, struct
         return;
     }
     r->cursor.inbox = seq;
-    send_frame(r, event_inbox_mask(type), event_inbox(r->push, r->listener->who.person, seq, type, data, at_us, &r->cursor));
+    send_frame(r, event_inbox_mask(type),
+               event_inbox(r->push, r->listener->who.person, seq, type, data, at_us, &r->cursor));
 }
 
 static void on_read(struct replay *replay, enum err err)
@@ -113,8 +117,14 @@ static void on_read(struct replay *replay, enum err err)
 
 static void read_stream(struct resume *r, int64_t account, int64_t first, int64_t last)
 {
-    r->replay = (struct replay){ .app = r->push->app, .account = account, .user = r->listener->who.user, .first = first,
-                                 .last = last, .on_transfer = on_transfer, .on_inbox = on_inbox, .done = on_read };
+    r->replay = (struct replay){ .app = r->push->app,
+                                 .account = account,
+                                 .user = r->listener->who.user,
+                                 .first = first,
+                                 .last = last,
+                                 .on_transfer = on_transfer,
+                                 .on_inbox = on_inbox,
+                                 .done = on_read };
     if (++r->reads <= READS_MAX && replay_start(&r->replay) == OK) r->reading = true;
     else give_up(r);
 }
@@ -163,7 +173,8 @@ static void read_part(struct resume *r, int64_t account, int64_t has, int64_t no
     read_stream(r, account, has + 1, now - has > part ? has + part : now);
 }
 
-/* From here on what is pushed is heard. A token that was revoked meanwhile is noticed here: push_recheck_user has not met us. */
+/* From here on what is pushed is heard. A token that was revoked meanwhile is noticed here: push_recheck_user has not
+ * met us. */
 static void greet(struct listener *l, int64_t sent)
 {
     struct push *p = l->push;

@@ -1,5 +1,5 @@
-/* Topics beyond a user's own events, and the choice among these. Who may hear what: contract/00-overview "Strict by default, open on
- * request" and 70-events. */
+/* Topics beyond a user's own events, and the choice among these. Who may hear what: contract/00-overview "Strict by
+ * default, open on request" and 70-events. */
 #include "core/mem.h"
 #include "domain/push/push_private.h"
 
@@ -49,7 +49,8 @@ static enum verdict judge(const struct listener *l, struct str name)
 
 static struct extra_topic *find_extra(struct listener *l, struct str name)
 {
-    list_each(&l->extra, it) {
+    list_each(&l->extra, it)
+    {
         struct extra_topic *t = list_entry(it, struct extra_topic, link);
         if (str_eq(t->name, name)) return t;
     }
@@ -116,7 +117,9 @@ static void send_error(struct listener *l, enum verdict verdict, struct str name
     json_key(&b, STR("type"));
     json_string(&b, STR("error"));
     json_key(&b, STR("code"));
-    json_string(&b, verdict == TOPIC_FORBIDDEN ? STR("forbidden") : verdict == TOPIC_UNKNOWN ? STR("unknown_topic") : STR("too_many_topics"));
+    json_string(&b, verdict == TOPIC_FORBIDDEN ? STR("forbidden")
+                    : verdict == TOPIC_UNKNOWN ? STR("unknown_topic")
+                                               : STR("too_many_topics"));
     json_key(&b, STR("message"));
     json_string(&b, verdict == TOPIC_FORBIDDEN ? STR("Not allowed to hear this topic")
                     : verdict == TOPIC_UNKNOWN ? STR("No such topic")

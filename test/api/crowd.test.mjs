@@ -18,9 +18,10 @@ let system;
 before(async () => {
   const database = await freshDatabase();
   await execute(database, `
-    INSERT INTO users (username, first_name, email) SELECT 'crowd' || i, 'Crowd', 'crowd' || i || '@example.com'
-      FROM generate_series(1, ${CROWD}) i;
-    INSERT INTO account (owner_user_id, kind, asset) SELECT id, 'bank', 'MONEY' FROM users WHERE username LIKE 'crowd%';`);
+    INSERT INTO users (username, first_name, email)
+      SELECT 'crowd' || i, 'Crowd', 'crowd' || i || '@example.com' FROM generate_series(1, ${CROWD}) i;
+    INSERT INTO account (owner_user_id, kind, asset)
+      SELECT id, 'bank', 'MONEY' FROM users WHERE username LIKE 'crowd%';`);
   server = await startServer({ database, env: { TALLY_JWT_SECRET: SECRET } });
   system = await systemUser(server);
 });
@@ -33,8 +34,10 @@ after(async () => {
 function signed(user) {
   const now = Math.floor(Date.now() / 1000);
   const jti = (Date.now() * 1000).toString(16).padStart(14, '0') + randomBytes(5).toString('hex');
-  const claims = { sub: 'x', user: 'x', agent: false, user_id: user, realm: 'customer', jti, iat: now, exp: now + 3600 };
-  const [head, body] = [{ alg: 'HS256', typ: 'JWT' }, claims].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url'));
+  const names = { sub: 'x', user: 'x', agent: false, realm: 'customer' };
+  const claims = { ...names, user_id: user, jti, iat: now, exp: now + 3600 };
+  const encode = (part) => Buffer.from(JSON.stringify(part)).toString('base64url');
+  const [head, body] = [{ alg: 'HS256', typ: 'JWT' }, claims].map(encode);
   return `${head}.${body}.${createHmac('sha256', SECRET).update(`${head}.${body}`).digest('base64url')}`;
 }
 
@@ -91,13 +94,17 @@ describe('a reader that does not read', () => {
     granted += 1;
   }
 
-  test('gets the newest state for many, while another socket of the same user gets each', { timeout: 120_000 }, async () => {
+  const patiently = { timeout: 120_000 };
+
+  test('gets the newest state for many, while another socket of the same user gets each', patiently, async () => {
     const slow = await socket(server, { token: ada.token });
     await slow.next('hello');
     const quick = new Follower(ada);
     await quick.connect(server);
     slow.pause();
-    for (let i = 0; i < 200 && !await metric('tally_ws_conflated_total'); i++) await forAll(Array(100).fill(0), grant, 50);
+    for (let i = 0; i < 200 && !await metric('tally_ws_conflated_total'); i++) {
+      await forAll(Array(100).fill(0), grant, 50);
+    }
     assert.ok(await metric('tally_ws_conflated_total') > 0, 'frames were put together');
     const { stream } = quick.seen[0];
     await quick.reached(stream, granted);

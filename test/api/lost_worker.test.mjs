@@ -22,7 +22,9 @@ after(async () => {
 });
 
 const lives = () => server.logs.filter(({ area, event }) => area === 'live' && event === 'live').length;
-const workers = () => readFileSync(`/proc/${server.pid}/task/${server.pid}/children`, 'utf8').trim().split(' ').map(Number);
+const children = () => readFileSync(`/proc/${server.pid}/task/${server.pid}/children`, 'utf8');
+const workers = () => children().trim().split(' ').map(Number);
+const patiently = { timeout: 30_000 };
 
 /** Whatever happens to the connection: the same key again, until an answer comes. */
 async function persistently(act, what) {
@@ -38,7 +40,8 @@ function traffic(ada, bob) {
   const one = async () => {
     while (running) {
       const key = randomUUID();
-      const reply = await persistently(() => transfer(ada, ada.account, bob.account, 0.01, key), 'a transfer to be answered');
+      const once = () => transfer(ada, ada.account, bob.account, 0.01, key);
+      const reply = await persistently(once, 'a transfer to be answered');
       assert.equal(reply.status, 200, reply.text);
       count += 1;
     }
@@ -74,9 +77,11 @@ test('a worker that dies costs its clients a reconnection, and nothing else', { 
     const before = lives();
     const seen = followers.map((follower) => follower.seen.length);
     process.kill(victim, 'SIGKILL');
-    await until(() => workers().length === 2 && !workers().includes(victim), 'the worker to be replaced', { timeout: 30_000 });
-    await until(() => lives() > before, 'the new worker to know everything', { timeout: 30_000 });
-    await until(() => followers.every((follower, n) => follower.seen.length > seen[n]), 'everybody to hear more', { timeout: 30_000 });
+    const replaced = () => workers().length === 2 && !workers().includes(victim);
+    await until(replaced, 'the worker to be replaced', patiently);
+    await until(() => lives() > before, 'the new worker to know everything', patiently);
+    const heard = () => followers.every((follower, n) => follower.seen.length > seen[n]);
+    await until(heard, 'everybody to hear more', patiently);
   }
   const count = await stop();
   for (const follower of followers) await follower.reached(follower.person.account._id, 1 + count);

@@ -46,13 +46,15 @@ async function expectClosed(ws, code) {
 
 describe('a token is taken', () => {
   test('as Authorization: Bearer', async () => expectHello(await socket(server, { token: ada.token }), ada.id));
-  test('as a cookie, from a page of ours', async () => expectHello(await socket(server, cookie(ada.token, OWN)), ada.id));
+  test('as a cookie, from a page of ours',
+    async () => expectHello(await socket(server, cookie(ada.token, OWN)), ada.id));
   test('as a cookie, from a page that is allowed by name',
     async () => expectHello(await socket(server, cookie(ada.token, 'https://app.example.com')), ada.id));
   test('as a cookie, from no page', async () => expectHello(await socket(server, cookie(ada.token)), ada.id));
 
   test('as a subprotocol, which the answer leaves out', async () => {
-    const ws = await socket(server, { protocols: ['tally.v1', `bearer.${ada.token}`], headers: { origin: 'https://elsewhere.example' } });
+    const headers = { origin: 'https://elsewhere.example' };
+    const ws = await socket(server, { protocols: ['tally.v1', `bearer.${ada.token}`], headers });
     assert.equal(ws.ws.protocol, 'tally.v1');
     await expectHello(ws, ada.id);
   });
@@ -93,7 +95,9 @@ describe('a Basic key is taken', () => {
 describe('nobody comes in', () => {
   const forged = () => `${ada.token.split('.').slice(0, 2).join('.')}.${bob.token.split('.')[2]}`;
   const none = () => `${Buffer.from('{"alg":"none","typ":"JWT"}').toString('base64url')}.${ada.token.split('.')[1]}.`;
-  const bad = { garbage: () => 'garbage', 'another\'s signature': forged, 'no algorithm': none, 'an empty one': () => '' };
+  const bad = {
+    garbage: () => 'garbage', 'another\'s signature': forged, 'no algorithm': none, 'an empty one': () => '',
+  };
   for (const [what, make] of Object.entries(bad)) {
     const ways = {
       'as Bearer': () => socket(server, { headers: { authorization: `Bearer ${make()}` } }),
@@ -118,11 +122,13 @@ describe('nobody comes in', () => {
     await expectClosed(await socket(server, { token }), 4401);
   });
   test('with an unknown key', async () => expectClosed(await socket(server, basic('rewards:nonsense')), 4401));
-  test('with another scheme', async () => expectClosed(await socket(server, { headers: { authorization: 'Digest x' } }), 4401));
+  test('with another scheme',
+    async () => expectClosed(await socket(server, { headers: { authorization: 'Digest x' } }), 4401));
   test('with a bad token beside a good cookie', async () => expectClosed(
     await socket(server, { headers: { authorization: 'Bearer x', cookie: `token=${ada.token}` } }), 4401));
 
-  for (const origin of ['https://evil.example', 'null', 'http://tally.example', 'https://app.example.com.evil.example']) {
+  const strangers = ['https://evil.example', 'null', 'http://tally.example', 'https://app.example.com.evil.example'];
+  for (const origin of strangers) {
     test(`with a cookie from the page ${origin}`, async () => {
       await assert.rejects(socket(server, cookie(ada.token, origin)), (error) => {
         assert.equal(error.status, 403);
@@ -197,7 +203,8 @@ describe('topics', () => {
     const ws = await listen(server, ada);
     const mine = `payments:${claims(ada.token).user}`;
     const his = `payments:${claims(bob.token).user}`;
-    const { topics, errors } = await chosen(ws, ['points', his, 'nonsense', 'rewards', 'rewards:user1', mine, 'payments:', 7, '']);
+    const asked = ['points', his, 'nonsense', 'rewards', 'rewards:user1', mine, 'payments:', 7, ''];
+    const { topics, errors } = await chosen(ws, asked);
     assert.deepEqual(topics, ['points', mine]);
     assert.deepEqual(errors.map(({ code, topic }) => [code, topic]), [
       ['forbidden', his], ['unknown_topic', 'nonsense'], ['forbidden', 'rewards'], ['forbidden', 'rewards:user1'],
@@ -253,9 +260,10 @@ describe('the protocol', () => {
     await ws.close();
   });
 
-  const malformed = ['nonsense', '[]', '"ping"', '{}', '{"type":5}', '{"type":"ping"', '{"type":"ping","type":"ping"}', '',
-    '{"type":"subscribe"}', '{"type":"subscribe","topics":"points"}', '{"type":"unsubscribe","topics":{}}', '{"type":"auth"}',
-    '{"type":"auth","token":7}', `{"type":"subscribe","topics":[${Array(201).fill('"a"')}]}`, `${'['.repeat(100)}${']'.repeat(100)}`];
+  const malformed = ['nonsense', '[]', '"ping"', '{}', '{"type":5}', '{"type":"ping"', '',
+    '{"type":"ping","type":"ping"}', '{"type":"subscribe"}', '{"type":"subscribe","topics":"points"}',
+    '{"type":"unsubscribe","topics":{}}', '{"type":"auth"}', '{"type":"auth","token":7}',
+    `{"type":"subscribe","topics":[${Array(201).fill('"a"')}]}`, `${'['.repeat(100)}${']'.repeat(100)}`];
   for (const text of malformed) {
     test(`closes with 4400 on ${text.slice(0, 40) || 'nothing'}`, async () => {
       const ws = await listen(server, ada);

@@ -25,7 +25,8 @@ after(async () => {
 const funded = (times, person) => Promise.all(Array.from({ length: times }, () => fund(system, person.account, 1)));
 
 async function grant(person, amount) {
-  const reply = await admin.api.post('/api/points/admin/add', { body: { userId: person.id, amount, reason: 'a test' } });
+  const body = { userId: person.id, amount, reason: 'a test' };
+  const reply = await admin.api.post('/api/points/admin/add', { body });
   assert.equal(reply.status, 200, reply.text);
 }
 
@@ -55,7 +56,8 @@ describe('a client that comes back', () => {
       assert.equal(ws.hello.resumed, 6 - i);
       const plain = ({ cursor, ...rest }) => rest;
       const byStream = (a, b) => a.stream.localeCompare(b.stream) || a.seq - b.seq;
-      assert.deepEqual(ws.frames.filter(isEvent).map(plain).sort(byStream), events.slice(i + 1).map(plain).sort(byStream));
+      const sorted = (frames) => frames.filter(isEvent).map(plain).sort(byStream);
+      assert.deepEqual(sorted(ws.frames), sorted(events.slice(i + 1)));
       await ws.close();
     }
     await live.close();
@@ -186,7 +188,8 @@ test('a process that comes back is resumed from as if it had never been away', a
 
 test('of two workers on one port, whichever answers knows the cursor', async () => {
   const pair = await startServer({ workers: 2, database: server.database });
-  await until(() => pair.logs.filter(({ area, event }) => area === 'live' && event === 'live').length === 2, 'both to know all');
+  const live = ({ area, event }) => area === 'live' && event === 'live';
+  await until(() => pair.logs.filter(live).length === 2, 'both to know all');
   const ada = await settledCustomer(server, system);
   const follower = new Follower(ada);
   await follower.connect(server);
@@ -227,16 +230,18 @@ describe('a cursor that cannot be resumed from', () => {
   });
 
   test('because it is not this user\'s, or none: the state, and what is new', async () => {
-    const [ada, bob] = await Promise.all([settledCustomer(server, system), settledCustomer(server, system, { amount: 70 })]);
+    const ada = await settledCustomer(server, system);
+    const bob = await settledCustomer(server, system, { amount: 70 });
     const adas = await listen(server, ada);
     const good = (await listen(server, bob)).hello.cursor;
-    const foreign = [adas.hello.cursor, 'garbage', 'A'.repeat(3000), good.slice(0, -1), `${good}A`, ' ', `${good.slice(0, -2)}AA`];
+    const altered = [good.slice(0, -1), `${good}A`, `${good.slice(0, -2)}AA`];
+    const foreign = [adas.hello.cursor, 'garbage', 'A'.repeat(3000), ' ', ...altered];
     for (const cursor of foreign) {
       const ws = await listen(server, bob, { cursor });
       assert.deepEqual(ws.frames.map((frame) => frame.type), ['resync', 'hello'], cursor);
       assert.deepEqual(Object.keys(ws.frames[0]), ['type', 'snapshot']);
-      assert.deepEqual(ws.frames[0].snapshot.accounts.map(({ balance, kind }) => [kind, balance]).filter(([kind]) => kind === 'bank'),
-        [['bank', 70]]);
+      const { accounts } = ws.frames[0].snapshot;
+      assert.deepEqual(accounts.filter(({ kind }) => kind === 'bank').map(({ balance }) => balance), [70]);
       assert.deepEqual([ws.hello.resumed, ws.hello.cursor], [0, good]);
       await ws.close();
     }

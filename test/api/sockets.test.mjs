@@ -99,7 +99,9 @@ describe('what is taken back closes sockets on every process', () => {
     assert.equal((await ada.api.post('/api/auth/logout')).status, 200);
     for (const ws of going) assert.equal((await ws.closed()).code, 4401);
     for (const ws of staying) await answersPing(ws);
-    for (const server of [one, two]) assert.equal((await (await socket(server, { token: ada.token })).closed()).code, 4401);
+    for (const server of [one, two]) {
+      assert.equal((await (await socket(server, { token: ada.token })).closed()).code, 4401);
+    }
     await Promise.all(staying.map((ws) => ws.close()));
   });
 
@@ -114,7 +116,10 @@ describe('what is taken back closes sockets on every process', () => {
     assert.equal((await (await socket(one, { headers })).closed()).code, 4401);
   });
 
-  const changes = { 'a user who is disabled': `status = 'disabled'`, 'tokens of before a new password': 'tokens_from = now()' };
+  const changes = {
+    'a user who is disabled': `status = 'disabled'`,
+    'tokens of before a new password': 'tokens_from = now()',
+  };
   for (const [what, change] of Object.entries(changes)) {
     test(what, async () => {
       const ada = await register(one, { name: 'Ada' });

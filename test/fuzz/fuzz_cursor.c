@@ -1,6 +1,6 @@
-/* Cursors come from clients. Whatever decodes must be in order, within the bounds, and survive being encoded again; a change
- * of one bit in a good one must not decode. The input is taken as it is, as the content of a correctly signed cursor, and
- * as numbers to make one of. */
+/* Cursors come from clients. Whatever decodes must be in order, within the bounds, and survive being encoded again; a
+ * change of one bit in a good one must not decode. The input is taken as it is, as the content of a correctly signed
+ * cursor, and as numbers to make one of. */
 #include <string.h>
 
 #include "core/must.h"

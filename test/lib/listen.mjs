@@ -104,7 +104,7 @@ export function assertNumbers(events, stream, first, last) {
   assert.deepEqual(events.filter((event) => event.stream === stream).map((event) => event.seq), range(first, last));
 }
 
-/** Resolves with a wait: until the server has pushed each account's first event; who is greeted later does not hear it. */
+/** Resolves with a wait until each account's first event was pushed; who is greeted later does not hear it. */
 async function told(server, person, accounts) {
   const witness = await listen(server, person);
   return async () => {

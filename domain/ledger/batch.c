@@ -42,7 +42,7 @@ void batch_clear(struct batch *b)
 
 bool batch_has_room(const struct batch *b, const struct posting *p)
 {
-    /* Four attached statements of one posting may all be new to the batch; three are the batch's own. */
+    /* Four attached statements of one posting may all be new to the batch; others are its own. */
     return b->count < BATCH_POSTINGS_MAX && b->leg_count + p->leg_count <= BATCH_LEGS_MAX;
 }
 
@@ -83,7 +83,7 @@ void batch_statement(struct batch *b, const struct sql *sql, const struct db_arg
     db_stmt(b->unit, sql, args, done ? done : on_statement, s);
 }
 
-/* move.sql ------------------------------------------------------------------------------------- */
+/* write.sql: accounts ------------------------------------------------------------------------------------- */
 
 static int by_id(const void *a, const void *b)
 {
@@ -98,10 +98,8 @@ static void add_numbers(struct batch *b, struct columns *c, struct db_args *args
     db_i64_array(args, c->numbers, b->touch_count);
 }
 
-static void write_moves(struct batch *b, struct columns *c)
+static void put_moves(struct batch *b, struct columns *c, struct db_args *args)
 {
-    struct db_args args;
-    db_args_init(&args, &b->arena);
     for (int i = 0; i < b->touch_count; i++) {
         struct touch *t = &b->touches[i];
         t->balance_after = t->forecast->state.balance;
@@ -114,13 +112,12 @@ static void write_moves(struct batch *b, struct columns *c)
         offsetof(struct touch, lifetime), offsetof(struct touch, balance_after), offsetof(struct touch, version_after),
         offsetof(struct touch, lifetime_after),
     };
-    for (size_t i = 0; i < sizeof offsets / sizeof *offsets; i++) add_numbers(b, c, &args, offsets[i]);
-    db_i64_array(&args, b->unbounded, b->unbounded_count);
-    db_i64(&args, b->touch_count + b->unbounded_count);
-    batch_statement(b, &sql_ledger_move, &args, NULL);
+    for (size_t i = 0; i < sizeof offsets / sizeof *offsets; i++) add_numbers(b, c, args, offsets[i]);
+    db_i64_array(args, b->unbounded, b->unbounded_count);
+    db_i64(args, b->touch_count + b->unbounded_count);
 }
 
-/* insert.sql ----------------------------------------------------------------------------------- */
+/* write.sql: transfers ----------------------------------------------------------------------------------- */
 
 static int by_idem(const void *a, const void *b)
 {
@@ -188,35 +185,33 @@ static bool is_plain(const struct batch *b)
     return true;
 }
 
-static void write_transfers(struct batch *b, struct columns *c)
+static int put_transfers(struct batch *b, struct columns *c, struct db_args *args)
 {
-    struct db_args args;
     int n = make_rows(b, c);
-    db_args_init(&args, &b->arena);
-    numbers(c, n, &args, get_id);
-    numbers(c, n, &args, get_posting);
-    texts(c, n, &args, get_kind);
-    numbers(c, n, &args, get_debit);
-    numbers(c, n, &args, get_credit);
-    numbers(c, n, &args, get_amount);
-    numbers(c, n, &args, get_debit_after);
-    numbers(c, n, &args, get_debit_version);
-    numbers(c, n, &args, get_credit_after);
-    numbers(c, n, &args, get_credit_version);
-    numbers(c, n, &args, get_lifetime);
-    numbers(c, n, &args, get_actor);
-    idems(c, n, &args);
-    texts(c, n, &args, get_key);
-    numbers(c, n, &args, get_hash);
-    if (is_plain(b)) {
-        batch_statement(b, &sql_ledger_insert_plain, &args, NULL);
-        return;
-    }
-    texts(c, n, &args, get_memo);
-    texts(c, n, &args, get_type);
-    texts(c, n, &args, get_reference);
-    texts(c, n, &args, get_metadata);
-    batch_statement(b, &sql_ledger_insert, &args, NULL);
+    numbers(c, n, args, get_id);
+    numbers(c, n, args, get_posting);
+    texts(c, n, args, get_kind);
+    numbers(c, n, args, get_debit);
+    numbers(c, n, args, get_credit);
+    numbers(c, n, args, get_amount);
+    numbers(c, n, args, get_debit_after);
+    numbers(c, n, args, get_debit_version);
+    numbers(c, n, args, get_credit_after);
+    numbers(c, n, args, get_credit_version);
+    numbers(c, n, args, get_lifetime);
+    numbers(c, n, args, get_actor);
+    idems(c, n, args);
+    texts(c, n, args, get_key);
+    numbers(c, n, args, get_hash);
+    return n;
+}
+
+static void put_notes(struct columns *c, int n, struct db_args *args)
+{
+    texts(c, n, args, get_memo);
+    texts(c, n, args, get_type);
+    texts(c, n, args, get_reference);
+    texts(c, n, args, get_metadata);
 }
 
 /* Attached rows --------------------------------------------------------------------------------- */
@@ -267,7 +262,7 @@ static void write_attached(struct batch *b, struct columns *c)
     }
 }
 
-/* emit.sql -------------------------------------------------------------------------------------- */
+/* write.sql: the message -------------------------------------------------------------------------------------- */
 
 static void encode(struct buf *out, const struct posting *p, int leg)
 {
@@ -285,30 +280,32 @@ static void encode(struct buf *out, const struct posting *p, int leg)
     ledger_event_encode(out, &e);
 }
 
-static void on_emitted(void *arg, enum err err, const struct db_result *r)
+static void put_events(struct batch *b, struct columns *c, struct db_args *args)
+{
+    buf_clear(&c->events);
+    for (int i = 0; i < b->admitted_count; i++) {
+        for (int leg = 0; leg < b->admitted[i]->leg_count; leg++) encode(&c->events, b->admitted[i], leg);
+    }
+    must(!c->events.failed);
+    db_bytes(args, buf_view(&c->events));
+}
+
+static void on_written(void *arg, enum err err, const struct db_result *r)
 {
     struct statement *s = arg;
     if (err != OK) s->batch->failed = s->sql;
     else s->batch->created_us = db_cell_i64(r, 0, 0);
 }
 
-static void write_event(struct batch *b, struct columns *c)
-{
-    struct db_args args;
-    buf_clear(&c->events);
-    for (int i = 0; i < b->admitted_count; i++) {
-        for (int leg = 0; leg < b->admitted[i]->leg_count; leg++) encode(&c->events, b->admitted[i], leg);
-    }
-    must(!c->events.failed);
-    db_args_init(&args, &b->arena);
-    db_bytes(&args, buf_view(&c->events));
-    batch_statement(b, &sql_ledger_emit, &args, on_emitted);
-}
-
 void batch_write(struct batch *b, struct columns *columns)
 {
-    write_moves(b, columns);
-    write_transfers(b, columns);
-    write_event(b, columns);      /* before what is attached: a level-up is told after the points that caused it */
-    write_attached(b, columns);
+    struct db_args args;
+    bool plain = is_plain(b);
+    db_args_init(&args, &b->arena);
+    put_moves(b, columns, &args);
+    int rows = put_transfers(b, columns, &args);
+    put_events(b, columns, &args);
+    if (!plain) put_notes(columns, rows, &args);
+    batch_statement(b, plain ? &sql_ledger_write_plain : &sql_ledger_write, &args, on_written);
+    write_attached(b, columns);   /* told after the transfers that caused them */
 }

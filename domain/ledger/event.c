@@ -2,7 +2,7 @@
  * bit; signed ones zigzag), texts with their length in front, and a byte of flags that says what is
  * there at all.
  *
- *     message  = 'L', at_us (8 bytes, big-endian, put in front by ledger_emit.sql), transfer…
+ *     message  = 'L', at_us (8 bytes, big-endian, put in front by the statement that emits it), transfer…
  *     transfer = flags, transfer, [posting], debit, credit, amount, [debit_after, debit_version],
  *                [credit_after, credit_version], [lifetime_after], kind, [reference_type], [reference_id], [metadata]
  *

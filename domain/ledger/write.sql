@@ -1,0 +1,43 @@
+-- A batch, in one statement: fewer statements are what a small batch gains most from.
+--
+-- moved: one row an account however many transfers touched it. Every account must be exactly as the batch found it, else
+-- ledger_expect ends the transaction with TL001. The ids are sorted, and the session's settings make this a nested loop in
+-- their order (domain/ledger/batcher.c): that is the order in which all processes lock accounts, so that none waits for
+-- another in a circle.
+-- written: the transfers, after the check. Their order is that of the idempotency keys, so that two processes that were given
+-- the same keys wait for each other in one direction only. The nil uuid stands for none.
+-- The row tells the time they carry; with it the message leaves that tells every process (see event.h).
+--
+-- Params: $1 ids, $2 balances, $3 versions, $4 lifetimes before; $5 balances, $6 versions, $7 lifetimes after;
+--         $8 ids of the unbounded accounts that take part; $9 how many accounts that is together;
+--         $10 id, $11 posting, $12 kind, $13 debit, $14 credit, $15 amount, $16 debit_after, $17 debit_version, $18 credit_after,
+--         $19 credit_version, $20 lifetime_after, $21 actor_user_id, $22 idem, $23 idem_key, $24 request_hash, arrays of one length;
+--         $25 the encoded transfers; $26 memo, $27 reference_type, $28 reference_id, $29 metadata. Row: created_us.
+WITH moved AS (
+    UPDATE account AS a
+    SET balance = n.balance, version = n.version, lifetime = n.lifetime, updated_at = now()
+    FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[])
+        AS n (id, balance_before, version_before, lifetime_before, balance, version, lifetime)
+    WHERE a.id = n.id AND a.version = n.version_before AND a.balance = n.balance_before
+        AND a.lifetime = n.lifetime_before AND a.status = 'active' AND NOT a.unbounded
+    RETURNING 1
+), counted AS (
+    SELECT (SELECT count(*) FROM moved)
+        + CASE WHEN cardinality($8::bigint[]) = 0 THEN 0 ELSE (
+              SELECT count(*) FROM account WHERE id = ANY ($8::bigint[]) AND unbounded AND status = 'active') END AS accounts
+), checked AS MATERIALIZED (
+    SELECT CASE WHEN accounts <> $9::bigint THEN ledger_expect(accounts, $9::bigint) END FROM counted
+), written AS (
+    INSERT INTO transfer (id, posting, kind, debit, credit, amount, debit_after, debit_version, credit_after, credit_version,
+                          lifetime_after, actor_user_id, idem, idem_key, request_hash, memo, reference_type, reference_id, metadata)
+    SELECT id, posting, kind, debit, credit, amount, debit_after, debit_version, credit_after, credit_version, lifetime_after,
+        actor, nullif(idem, '00000000-0000-0000-0000-000000000000'), idem_key, request_hash,
+        memo, reference_type, reference_id, metadata::jsonb
+    FROM checked, unnest($10::bigint[], $11::bigint[], $12::text[], $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[],
+                         $17::bigint[], $18::bigint[], $19::bigint[], $20::bigint[], $21::bigint[], $22::uuid[], $23::text[],
+                         $24::bigint[], $26::text[], $27::text[], $28::text[], $29::text[])
+        AS t (id, posting, kind, debit, credit, amount, debit_after, debit_version, credit_after, credit_version,
+              lifetime_after, actor, idem, idem_key, request_hash, memo, reference_type, reference_id, metadata)
+)
+SELECT micros(now()), pg_logical_emit_message(true, 'tally', 'L'::bytea || int8send(micros(now())) || $25::bytea)
+FROM checked

@@ -1,5 +1,6 @@
-// PostgreSQL is stopped for a while. Memory goes on answering, writes are refused at once, nothing spins, sockets stay; when it
-// is back, all is well within a second, without anybody's doing. TALLY_CHAOS_LONG=1: a whole minute.
+// PostgreSQL is stopped for a while. Memory goes on answering, writes are refused at once, nothing
+// spins, sockets stay; when it is back, all is well within a second, without anybody's doing.
+// TALLY_CHAOS_LONG=1: a whole minute.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -79,15 +80,16 @@ async function away(t) {
     }
   });
   assert.ok(share < CPU_MAX, `it used ${(share * 100).toFixed(1)} % of a core while there was nothing to do`);
-  const troubles = server.logs.slice(lines).filter(({ area, event }) => (area === 'db' || area === 'stream') && event === 'trouble');
+  const isTrouble = ({ area, event }) => (area === 'db' || area === 'stream') && event === 'trouble';
+  const troubles = server.logs.slice(lines).filter(isTrouble);
   assert.ok(troubles.length < 20, `a lasting trouble is not logged at each attempt: ${troubles.length} lines`);
   await cluster.start();
   const from = Date.now();
-  await history.ask(history.wish());
   await until(async () => (await history.ask(history.wish())).answer, 'a transfer', { timeout: BACK_MAX });
   const writes = Date.now() - from;
   await server.ready({ timeout: BACK_MAX });
-  t.diagnostic(JSON.stringify({ rounds, cpu: share.toFixed(3), writes, ready: Date.now() - from, ...await history.check() }));
+  const seen = { rounds, cpu: share.toFixed(3), writes, ready: Date.now() - from };
+  t.diagnostic(JSON.stringify({ ...seen, ...await history.check() }));
   for (const { connections } of history.followers) assert.equal(connections, 1, 'sockets stay open');
 }
 

@@ -37,7 +37,8 @@ describe('the history checker notices', () => {
   test('an acknowledged transfer that is lost', async () => {
     const key = someKey();
     await notices(
-      withKeys(`CREATE TABLE lost AS SELECT * FROM transfer WHERE idem_key = '${key}'; DELETE FROM transfer WHERE idem_key = '${key}'`),
+      withKeys(`CREATE TABLE lost AS SELECT * FROM transfer WHERE idem_key = '${key}';
+        DELETE FROM transfer WHERE idem_key = '${key}'`),
       withKeys('INSERT INTO transfer SELECT * FROM lost; DROP TABLE lost'),
       new RegExp(`${key} was acknowledged and is lost`));
   });
@@ -52,7 +53,8 @@ describe('the history checker notices', () => {
   test('one that nobody asked for, and one that moved something else', async () => {
     await notices(
       withKeys(`INSERT INTO transfer (id, posting, kind, debit, credit, amount, idem_key)
-        SELECT 9999999, 9999999, kind, debit, credit, amount, 'no such key' FROM transfer WHERE idem_key = '${someKey()}'`),
+        SELECT 9999999, 9999999, kind, debit, credit, amount, 'no such key' FROM transfer
+        WHERE idem_key = '${someKey()}'`),
       withKeys('DELETE FROM transfer WHERE id = 9999999'), /was asked for by nobody/);
     await notices(
       withKeys(`UPDATE transfer SET amount = amount + 1 WHERE idem_key = '${someKey()}'`),

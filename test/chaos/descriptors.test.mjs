@@ -1,5 +1,5 @@
-// No file descriptor is left, or no more connection is wanted: the server does not spin, those who are connected are served, and
-// when somebody leaves somebody may come.
+// No file descriptor is left, or no more connection is wanted: the server does not spin, those who
+// are connected are served, and when somebody leaves somebody may come.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -12,10 +12,12 @@ import { until } from '../lib/wait.mjs';
 const CPU_MAX = 0.15;     // of one core, with some fifty requests a second
 const HEALTH = 'GET /health HTTP/1.1\r\nHost: x\r\n\r\n';
 
+const knock = (server) => raw(server, { timeout: 3000 }).catch(() => null);
+
 /** Connects as often as it can, until it is full; only those that were answered are kept. */
 async function crowd(server, n) {
   const kept = [];
-  const all = await Promise.all(Array.from({ length: n }, () => raw(server, { timeout: 3000 }).catch(() => null)));
+  const all = await Promise.all(Array.from({ length: n }, () => knock(server)));
   const asked = all.filter(Boolean).map(async (connection) => {
     await connection.send(HEALTH);
     const reply = await connection.reply().catch(() => null);
@@ -47,7 +49,7 @@ for (const [name, { options, said }] of Object.entries({
       await history.progress(5);
       const kept = await crowd(server, 150);
       assert.ok(kept.length > 0 && kept.length < 60, `${kept.length} were let in`);
-      const late = await Promise.all(Array.from({ length: 20 }, () => raw(server, { timeout: 3000 }).catch(() => null)));
+      const late = await Promise.all(Array.from({ length: 20 }, () => knock(server)));
       const { share } = await cpuShare(server.pid, async () => {
         for (let round = 0; round < 20; round++) {
           const one = kept[round % kept.length];
@@ -61,11 +63,13 @@ for (const [name, { options, said }] of Object.entries({
       await history.progress(5);      // on the connections that it had
       for (const connection of [...kept, ...late]) connection?.close();
       const from = Date.now();
-      await until(async () => (await api(server).get('/health', { timeout: 1000 })).status === 200, 'a newcomer to be served', { timeout: 5000 });
+      const served = async () => (await api(server).get('/health', { timeout: 1000 })).status === 200;
+      await until(served, 'a newcomer to be served', { timeout: 5000 });
+      const back = Date.now() - from;
       const next = await crowd(server, 5);
       assert.equal(next.length, 5, 'there is room again');
       for (const connection of next) connection.close();
-      t.diagnostic(JSON.stringify({ letIn: kept.length, cpu: share.toFixed(3), back: Date.now() - from, ...await history.check() }));
+      t.diagnostic(JSON.stringify({ letIn: kept.length, cpu: share.toFixed(3), back, ...await history.check() }));
     });
 
     test('comes and goes, faster than it can be served', async (t) => {

@@ -1,5 +1,6 @@
-// PostgreSQL is there and does not answer (SIGSTOP), or answers and cannot be written to. Requests end by their deadlines, memory
-// goes on, and what was frozen in the middle of a commit is settled when it thaws.
+// PostgreSQL is there and does not answer (SIGSTOP), or answers and cannot be written to. Requests
+// end by their deadlines, memory goes on, and what was frozen in the middle of a commit is settled
+// when it thaws.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -83,7 +84,8 @@ describe('PostgreSQL is frozen', () => {
     const from = Date.now();
     await history.progress(1, { timeout: BACK_MAX });
     await server.ready({ timeout: BACK_MAX });
-    t.diagnostic(JSON.stringify({ refusals: value[0], read: value[1], cpu: share.toFixed(3), back: Date.now() - from, ...await history.check() }));
+    const seen = { refusals: value[0], read: value[1], cpu: share.toFixed(3), back: Date.now() - from };
+    t.diagnostic(JSON.stringify({ ...seen, ...await history.check() }));
     assert.ok(share < 0.5, `it used ${(share * 100).toFixed(1)} % of a core`);
     assert.equal(history.counts.broken, 0, 'every request was answered');
   });
@@ -98,6 +100,30 @@ describe('PostgreSQL is frozen', () => {
     }
     await history.progress(20);
     t.diagnostic(JSON.stringify(await history.check()));
+  });
+
+  test('SIGTERM meanwhile: what is under way ends by its deadline, exit code 0', async (t) => {
+    const other = await startServer({ database: await cluster.freshDatabase() });
+    const waiting = await startHistory(other, { people: 2 });
+    try {
+      waiting.load(6);
+      await waiting.progress(20);
+      await cluster.pause();
+      await pause(200);
+      const from = Date.now();
+      await other.stop({ timeout: 30_000 });
+      const time = Date.now() - from;
+      assert.ok(time < DEADLINE + SLACK, `it took ${time} ms`);
+      await waiting.calm();
+      await cluster.resume();
+      await other.start();
+      t.diagnostic(JSON.stringify({ time, ...await waiting.check() }));
+    } finally {
+      await cluster.resume();
+      await waiting.end();
+    }
+    await other.stop();
+    await server.ready();
   });
 });
 

@@ -1,5 +1,5 @@
-// Backends end at random moments under load: those of the ledger, of the reads, of the change stream. Clients get answers, 200 or
-// 503 with Retry-After; the rest is the history's to say.
+// Backends end at random moments under load: those of the ledger, of the reads, of the change
+// stream. Clients get answers, 200 or 503 with Retry-After; the rest is the history's to say.
 import assert from 'node:assert/strict';
 import { setTimeout as pause } from 'node:timers/promises';
 import { after, before, describe, test } from 'node:test';
@@ -30,7 +30,8 @@ async function terminate(which) {
 async function reader(person, state) {
   while (!state.over) {
     const reply = await person.api.get('/api/transactions?limit=5', { timeout: 12_000 });
-    assert.ok(reply.status === 200 || (reply.status === 503 && reply.headers['retry-after']), `${reply.status} ${reply.text}`);
+    const fine = reply.status === 200 || (reply.status === 503 && reply.headers['retry-after']);
+    assert.ok(fine, `${reply.status} ${reply.text}`);
     state[reply.status] = (state[reply.status] ?? 0) + 1;
     await pause(3);
   }

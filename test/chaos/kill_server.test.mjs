@@ -1,5 +1,5 @@
-// kill -9 of the server under load, as one process and as several. Whoever was told that his transfer is done finds it done, and
-// each socket gets what it missed, once.
+// kill -9 of the server under load, as one process and as several. Whoever was told that his
+// transfer is done finds it done, and each socket gets what it missed, once.
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { startHistory } from '../lib/history.mjs';
@@ -22,7 +22,8 @@ async function start(options) {
 /** Of each worker the process that was started last. */
 function workers(server) {
   const pids = new Map();
-  for (const line of server.logs) if (line.area === 'workers' && line.event === 'started') pids.set(line.index, Number(line.pid));
+  const started = server.logs.filter(({ area, event }) => area === 'workers' && event === 'started');
+  for (const { index, pid } of started) pids.set(index, Number(pid));
   return [...pids.values()];
 }
 
@@ -40,12 +41,14 @@ describe('kill -9 of the server', () => {
     history.load();
     for (let round = 0; round < 5; round++) {
       await history.progress(LOAD);
+      // Otherwise some are still coming back, which is a moment of its own.
+      if (round % 2) await until(() => history.followers.every(({ connected }) => connected), 'all sockets to be back');
       await server.restart({ kill: true });
     }
     await history.progress(LOAD);
     t.diagnostic(JSON.stringify(await history.check()));
     assert.ok(history.counts.broken > 0, 'requests were under way');
-    for (const follower of history.followers) assert.ok(follower.connections > 5, 'each socket came back each time');
+    for (const { connections } of history.followers) assert.ok(connections >= 4, 'each socket came back');
     await server.stop();
   });
 
@@ -58,7 +61,8 @@ describe('kill -9 of the server', () => {
       assert.equal(pids.length, 2);
       const lines = server.logs.length;
       process.kill(pids[round % 2], 'SIGKILL');
-      await server.logged('workers', 'died', { from: lines, fits: ({ signal, pid }) => Number(signal) === 9 && Number(pid) === pids[round % 2] });
+      const fits = ({ signal, pid }) => Number(signal) === 9 && Number(pid) === pids[round % 2];
+      await server.logged('workers', 'died', { from: lines, fits });
       await server.logged('workers', 'started', { from: lines });
       assert.ok(alive(pids[(round + 1) % 2]), 'the other one still runs');
       await server.logged('live', 'live', { from: lines });
@@ -77,7 +81,8 @@ describe('kill -9 of the server', () => {
       const lines = server.logs.length;
       await server.kill();
       await until(() => !pids.some(alive), 'the orphaned workers to end');
-      assert.equal(server.logs.slice(lines).filter(({ area, event }) => area === 'tallyd' && event === 'stopped').length, 2);
+      const stopped = server.logs.slice(lines).filter(({ area, event }) => area === 'tallyd' && event === 'stopped');
+      assert.equal(stopped.length, 2);
       await server.start();
     }
     await history.progress(LOAD);

@@ -1,5 +1,6 @@
-// The connection between server and PostgreSQL breaks after the commit was sent and before its answer came, at every byte of it.
-// Whether it happened is unknown then; the server asks for the key again, and its client gets the truth.
+// The connection between server and PostgreSQL breaks after the commit was sent and before its
+// answer came, at every byte of it. Whether it happened is unknown then; the server asks for the
+// key again, and its client gets the truth.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';

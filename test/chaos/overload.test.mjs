@@ -1,10 +1,11 @@
-// Rude clients by the hundred, together with good ones: sockets that never read, heads and bodies that do not come, floods of
-// pipelined requests, more work than the queues take. The good ones get right answers, in time; memory stays bounded.
+// Rude clients by the hundred, together with good ones: sockets that never read, heads and bodies
+// that do not come, floods of pipelined requests, more work than the queues take. The good ones get
+// right answers, in time; memory stays bounded.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { api, raw, socket } from '../lib/client.mjs';
-import { startHistory } from '../lib/history.mjs';
+import { requestOf, startHistory } from '../lib/history.mjs';
 import { balanceOf } from '../lib/people.mjs';
 import { freshDatabase } from '../lib/pg.mjs';
 import { residentMiB } from '../lib/proc.mjs';
@@ -104,7 +105,7 @@ describe('more work than the queues take', () => {
     // Each connection may have 64 requests under way; the ledger takes 20,000 postings.
     const connections = await many(400, () => raw(server, { timeout: 30_000 }));
     const wishes = connections.map(() => Array.from({ length: 60 }, () => history.wish()));
-    for (const [n, connection] of connections.entries()) connection.send(wishes[n].map(bytesOf).join(''));
+    for (const [n, connection] of connections.entries()) connection.send(wishes[n].map(requestOf).join(''));
     await pause(1500);
     const full = await history.ask(history.wish());
     assert.equal(full.last?.status, 503, 'the queue is full');
@@ -133,9 +134,3 @@ describe('more work than the queues take', () => {
     await proxy.close();
   });
 });
-
-function bytesOf({ key, from, to, amount }) {
-  const body = JSON.stringify({ fromAccount: from.account._id, toAccount: to.account._id, amount, idempotencyKey: key });
-  return `POST /api/transactions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${from.token}\r\n` +
-    `Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
-}

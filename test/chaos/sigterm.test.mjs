@@ -1,10 +1,11 @@
-// SIGTERM under load: what was asked before is answered, sockets are told that the server goes, the exit code is 0, and whoever asks
-// another server, or the next one, with the same key learns the truth.
+// SIGTERM under load: what was asked before is answered, sockets are told that the server goes, the
+// exit code is 0, and whoever asks another server, or the next one, with the same key learns the
+// truth.
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { raw } from '../lib/client.mjs';
-import { startHistory } from '../lib/history.mjs';
+import { requestOf, startHistory } from '../lib/history.mjs';
 import { freshDatabase } from '../lib/pg.mjs';
 import { startProxy } from '../lib/proxy.mjs';
 import { startServer } from '../lib/server.mjs';
@@ -24,10 +25,7 @@ async function start(options) {
 /** The bytes of a transfer, and its operation in the history. */
 function request(history) {
   const operation = history.wish();
-  const body = JSON.stringify({ fromAccount: operation.from.account._id, toAccount: operation.to.account._id,
-    amount: operation.amount, idempotencyKey: operation.key });
-  return { operation, bytes: `POST /api/transactions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${operation.from.token}\r\n` +
-    `Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}` };
+  return { operation, bytes: requestOf(operation) };
 }
 
 const took = async (work) => {
@@ -46,7 +44,8 @@ describe('SIGTERM', () => {
         await history.progress(60);
         const seen = history.followers.map(({ codes }) => codes[1001] ?? 0);
         times.push(await took(server.restart()));
-        await until(() => history.followers.every(({ codes }, n) => codes[1001] === seen[n] + 1), 'each socket to be told 1001');
+        const told = () => history.followers.every(({ codes }, n) => codes[1001] === seen[n] + 1);
+        await until(told, 'each socket to be told 1001');
       }
       await history.progress(60);
       t.diagnostic(JSON.stringify({ times, ...await history.check() }));
@@ -92,7 +91,8 @@ describe('SIGTERM', () => {
     for (let round = 0; round < 3; round++) {
       const connections = await Promise.all(Array.from({ length: 10 }, () => raw(server)));
       const sets = connections.map(() => Array.from({ length: 8 }, () => request(history)));
-      await Promise.all(connections.map((connection, n) => connection.send(sets[n].map(({ bytes }) => bytes).join(''))));
+      const texts = sets.map((set) => set.map(({ bytes }) => bytes).join(''));
+      await Promise.all(connections.map((connection, n) => connection.send(texts[n])));
       await connections[0].wait(() => connections[0].bytes.length > 0, 'the first answer');
       await server.restart();
       for (const [n, connection] of connections.entries()) {

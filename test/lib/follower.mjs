@@ -52,7 +52,11 @@ export class Follower {
     client.ws.on('message', take);
     take();
     while (!client.end && !this.stopped) {
-      await new Promise((resolve) => { this.wake = resolve; client.ws.once('close', resolve); if (client.end) resolve(); });
+      await new Promise((resolve) => {
+        this.wake = resolve;
+        client.ws.once('close', resolve);
+        if (client.end) resolve();
+      });
     }
     if (!client.end) return;
     const { code, reason } = client.end;
@@ -69,7 +73,9 @@ export class Follower {
     } else if (frame.type === 'hello') {
       connection.greeted = this.greeted = true;
       const resumed = connection.asked ? connection.missed : null;
-      if (frame.resumed !== resumed) this.faults.push(`hello says resumed: ${frame.resumed} after ${connection.missed}`);
+      if (frame.resumed !== resumed) {
+        this.faults.push(`hello says resumed: ${frame.resumed} after ${connection.missed}`);
+      }
     } else {
       this.faults.push(`an unexpected frame: ${JSON.stringify(frame)}`);
     }

@@ -33,9 +33,21 @@ export async function startHistory(server, { people = 5, followers = people, dat
       JOIN users u ON u.id = a.owner_user_id WHERE a.kind = 'bank' AND u.email = '${person.email}'`);
     history.people.push({ ...person, number: id, version });
   }
-  history.followers = history.people.slice(0, followers).map((person) => new Follower(person, () => history.server, person.version));
+  const followed = history.people.slice(0, followers);
+  history.followers = followed.map((person) => new Follower(person, () => history.server, person.version));
   await Promise.all(history.followers.map((follower) => follower.start()));
   return history;
+}
+
+function bodyOf({ key, from, to, amount }) {
+  return { fromAccount: from.account._id, toAccount: to.account._id, amount, idempotencyKey: key };
+}
+
+/** An operation as the bytes of a request, for raw connections. */
+export function requestOf(operation) {
+  const body = JSON.stringify(bodyOf(operation));
+  return `POST /api/transactions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${operation.from.token}\r\n` +
+    `Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
 }
 
 class History {
@@ -56,18 +68,19 @@ class History {
   wish() {
     const from = Math.floor(Math.random() * this.people.length);
     const to = (from + 1 + Math.floor(Math.random() * (this.people.length - 1))) % this.people.length;
-    const operation = { key: randomUUID(), from: this.people[from], to: this.people[to], amount: 1 + Math.floor(Math.random() * 5) };
+    const amount = 1 + Math.floor(Math.random() * 5);
+    const operation = { key: randomUUID(), from: this.people[from], to: this.people[to], amount };
     this.operations.set(operation.key, operation);
     return operation;
   }
 
-  /** Sends it, once. Afterwards operation.answer is the transaction, or undefined: unknown; operation.last the last reply. */
+  /** Sends it, once. operation.answer: the transaction, or undefined: unknown; operation.last: the last reply. */
   async ask(operation, { server = this.server, agent = this.agent } = {}) {
-    const { key, from, to, amount } = operation;
-    const body = { fromAccount: from.account._id, toAccount: to.account._id, amount, idempotencyKey: key };
+    const { key, from: { token } } = operation;
     const started = Date.now();
     try {
-      const reply = await api(server).post('/api/transactions', { token: from.token, body, agent, timeout: ANSWER_MAX });
+      const body = bodyOf(operation);
+      const reply = await api(server).post('/api/transactions', { token, body, agent, timeout: ANSWER_MAX });
       this.slowest = Math.max(this.slowest, Date.now() - started);
       this.note(operation, reply);
     } catch (error) {
@@ -78,14 +91,14 @@ class History {
   }
 
   note(operation, reply) {
-    const { key, from, to, amount } = operation;
+    const { key } = operation;
     operation.last = reply;
     if (reply.status === 503 && Number(reply.headers['retry-after']) > 0) {
       this.counts.refused += 1;
     } else if (reply.status === 200) {
-      const { fromAccount, toAccount, amount: moved, idempotencyKey, status, _id } = reply.json.transaction;
-      assert.deepEqual({ fromAccount, toAccount, moved, idempotencyKey, status },
-        { fromAccount: from.account._id, toAccount: to.account._id, moved: amount, idempotencyKey: key, status: 'completed' });
+      const { fromAccount, toAccount, amount, idempotencyKey, status, _id } = reply.json.transaction;
+      assert.deepEqual({ fromAccount, toAccount, amount, idempotencyKey }, bodyOf(operation));
+      assert.equal(status, 'completed');
       if (operation.answer) assert.deepEqual(reply.json.transaction, operation.answer);
       operation.answer = reply.json.transaction;
       operation.id = _id;
@@ -155,8 +168,8 @@ class History {
 
   /** I4 and I5: what was acknowledged, once; nothing that was not asked for. */
   async checkTransfers() {
-    const rows = await query(this.database, `SELECT id, kind, debit, credit, amount, idem_key, debit_after, debit_version,
-      credit_after, credit_version FROM transfer ORDER BY id`);
+    const rows = await query(this.database, `SELECT id, kind, debit, credit, amount, idem_key, debit_after,
+      debit_version, credit_after, credit_version FROM transfer ORDER BY id`);
     const transfers = rows.filter(({ kind }) => kind === 'bank.transfer');
     const seen = new Set();
     for (const row of transfers) {
@@ -181,7 +194,8 @@ class History {
     for (const person of this.people) {
       const balance = expected.get(person.number);
       assert.equal(inTables.get(person.number), balance, `the balance of ${person.email} in the tables`);
-      await until(async () => (await balanceOf(person, person.account)) === balance, `a balance of ${balance} for ${person.email}`);
+      const agrees = async () => (await balanceOf(person, person.account)) === balance;
+      await until(agrees, `a balance of ${balance} for ${person.email}`);
     }
   }
 
@@ -190,8 +204,9 @@ class History {
     const events = new Map();
     for (const row of rows) {
       const id = this.operations.get(row.idem_key)?.id;
-      if (row.debit === person.number) events.set(row.debit_version, { delta: -row.amount / 100, after: row.debit_after / 100, id });
-      if (row.credit === person.number) events.set(row.credit_version, { delta: row.amount / 100, after: row.credit_after / 100, id });
+      const enter = (version, delta, after) => events.set(version, { delta: delta / 100, after: after / 100, id });
+      if (row.debit === person.number) enter(row.debit_version, -row.amount, row.debit_after);
+      if (row.credit === person.number) enter(row.credit_version, row.amount, row.credit_after);
     }
     return events;
   }

@@ -716,7 +716,8 @@ START_TEST(draining_says_close_with_the_last_answer_only)
     ck_assert_int_eq(count(&a, "Connection: close"), 0);
     answer(2, "third");
     ck_assert(pump(a_is_closed, WAIT_MS));
-    assert_order((const char *const[]){ "\r\n\r\nfirst", "\r\n\r\nsecond", "Connection: close", "\r\n\r\nthird", NULL });
+    assert_order((const char *const[]){ "\r\n\r\nfirst", "\r\n\r\nsecond", "Connection: close",
+                                        "\r\n\r\nthird", NULL });
     ck_assert_int_eq(count(&a, "Connection: close"), 1);
     hang_up(&a);
     ck_assert(pump(is_drained, WAIT_MS));

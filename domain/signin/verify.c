@@ -79,7 +79,7 @@ static const char page[] =
     "<!doctype html>\n"
     "<html lang=\"en\">\n"
     "<head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">"
-    "<title>Confirm your e-mail address</title><script src=\"/verify-email.js\" defer></script></head>\n"
+    "<link rel=\"icon\" href=\"data:,\"><title>Confirm your e-mail address</title><script src=\"/verify-email.js\" defer></script></head>\n"
     "<body><main><h1>Confirm your e-mail address</h1>\n"
     "<form id=\"form\"><button>Confirm</button></form>\n"
     "<p id=\"said\" role=\"status\"></p>\n"

@@ -1,0 +1,19 @@
+// A real browser: Debian's Chromium, driven by playwright-core.
+import { existsSync } from 'node:fs';
+import { chromium } from 'playwright-core';
+
+const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync);
+
+// Nothing but the page under test may go to the network.
+const args = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+  '--disable-component-update', '--disable-sync'];
+
+/** A browser with one page; `faults` gathers what its console calls an error, and pages that threw. */
+export async function openBrowser() {
+  const browser = await chromium.launch({ executablePath, args });
+  const page = await browser.newPage();
+  const faults = [];
+  page.on('console', (message) => message.type() === 'error' && faults.push(message.text()));
+  page.on('pageerror', (error) => faults.push(String(error)));
+  return { page, faults, close: () => browser.close() };
+}

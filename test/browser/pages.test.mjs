@@ -63,16 +63,3 @@ test('a page signed in by cookie hears over /ws what was moved', async () => {
   assert.equal(event.data.balance, 12.5);
   assert.ok(!(await page.evaluate(() => document.cookie)).includes('token'), 'no script may read the token');
 });
-
-test('to a page of another host we are strangers: no cookie, no reply to read, no events', async () => {
-  const { page } = browser;
-  await page.goto(`${base}/verify-email?token=none`);
-  const other = base.replace('127.0.0.1', 'localhost');
-  const outcome = await page.evaluate(async (url) => {
-    const socket = new WebSocket(`${url.replace('http', 'ws')}/ws`);
-    const hello = await new Promise((resolve) => { socket.onmessage = (event) => resolve(JSON.parse(event.data)); });
-    const reply = await fetch(`${url}/api/accounts`, { method: 'POST', credentials: 'include' }).catch(() => 'blocked');
-    return { user: hello.userId, reply };
-  }, other);
-  assert.deepEqual(outcome, { user: null, reply: 'blocked' });
-});

@@ -7,6 +7,7 @@ void pending_init(struct pending *p, size_t people_max)
 {
     *p = (struct pending){ .people_max = people_max };
     map_init(&p->people);
+    map_init(&p->accounts);
     list_init(&p->fresh);
     list_init(&p->writing);
     list_init(&p->hushed);
@@ -18,6 +19,7 @@ static void forget_person(struct pending *p, struct alert_person *person)
     for (struct alert_account *a = person->accounts, *next; a; a = next) {
         next = a->next;
         list_unlink(&a->unread);
+        map_remove(&p->accounts, (uint64_t) a->id);
         mem_free(a);
     }
     list_unlink(&person->link);
@@ -33,6 +35,7 @@ void pending_fini(struct pending *p)
     }
     must(list_empty(&p->unread));
     map_fini(&p->people);
+    map_fini(&p->accounts);
 }
 
 static struct alert_person *find_person(struct pending *p, int64_t user)
@@ -51,14 +54,7 @@ static struct alert_person *find_person(struct pending *p, int64_t user)
     return person;
 }
 
-static struct alert_account *find_account(const struct alert_person *person, int64_t id)
-{
-    struct alert_account *a = person->accounts;
-    while (a && a->id != id) a = a->next;
-    return a;
-}
-
-static struct alert_account *add_account(struct alert_person *person, int64_t id, int64_t told)
+static struct alert_account *add_account(struct pending *p, struct alert_person *person, int64_t id, int64_t told)
 {
     struct alert_account *a = mem_new(struct alert_account);
     a->id = id;
@@ -68,6 +64,7 @@ static struct alert_account *add_account(struct alert_person *person, int64_t id
     list_init(&a->unread);
     a->next = person->accounts;
     person->accounts = a;
+    map_set(&p->accounts, (uint64_t) id, a);
     return a;
 }
 
@@ -87,9 +84,9 @@ void pending_note(struct pending *p, const struct alert_news *n)
     if (!says && !map_get(&p->people, (uint64_t) n->user)) return;
     struct alert_person *person = find_person(p, n->user);
     if (!person) return;
-    struct alert_account *a = find_account(person, n->account);
+    struct alert_account *a = map_get(&p->accounts, (uint64_t) n->account);
     if (!a && !says) return;
-    if (!a) a = add_account(person, n->account, n->version - 1);
+    if (!a) a = add_account(p, person, n->account, n->version - 1);
     if (n->version <= a->newest) return;
     bool gap = n->version > a->newest + 1;
     a->newest = n->version;
@@ -108,8 +105,8 @@ void pending_owe(struct pending *p, int64_t user, int64_t account, int64_t alert
 {
     struct alert_person *person = find_person(p, user);
     if (!person) return;
-    struct alert_account *a = find_account(person, account);
-    if (!a) a = add_account(person, account, alerted);
+    struct alert_account *a = map_get(&p->accounts, (uint64_t) account);
+    if (!a) a = add_account(p, person, account, alerted);
     if (version >= a->newest) {
         a->newest = version;
         a->balance = balance;

@@ -41,7 +41,7 @@ struct alert_person {
 };
 
 struct pending {
-    struct map people;
+    struct map people, accounts;          /* by id: a user may have a hundred accounts */
     struct list fresh, writing, hushed;   /* hushed: by the time at which it ends */
     struct list unread;
     size_t people_max;

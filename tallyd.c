@@ -1,8 +1,10 @@
-/* The composition root: reads the configuration, wires the parts, runs the loop, and takes it all down again in order.
+/* The composition root: reads the configuration, wires the parts, runs the loop, and takes it all down again in
+ * order.
  *
- * Start: what cannot work is found before the port is opened (settings, database, what PostgreSQL must offer), said by name
- * with its mend, and ends the process. Stop (SIGTERM, SIGINT): no new connections, answers for what is under way, sockets closed with
- * 1001, postings settled, then the rest; exit 0. A second signal ends it at once. */
+ * Start: what cannot work is found before the port is opened (settings, database, what PostgreSQL must offer),
+ * said by name with its mend, and ends the process. Stop (SIGTERM, SIGINT): no new connections, answers for what
+ * is under way, sockets closed with 1001, postings settled, then the rest; exit 0. A second signal ends it at
+ * once. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -126,8 +128,8 @@ static enum flow_result stop_database(void *arg)
 }
 
 static const struct flow_step stop_steps[] = {
-    { "doors", stop_doors }, { "meters", stop_meters }, { "ledger", stop_ledger }, { "alerts", stop_alerts }, { "outbox", stop_outbox },
-    { "stream", stop_stream }, { "database", stop_database }, { NULL, NULL },
+    { "doors", stop_doors }, { "meters", stop_meters }, { "ledger", stop_ledger }, { "alerts", stop_alerts },
+    { "outbox", stop_outbox }, { "stream", stop_stream }, { "database", stop_database }, { NULL, NULL },
 };
 
 static void stopped(void *arg, enum err err)
@@ -366,7 +368,8 @@ static int serve_one(void *arg, int index)
     must(uv_loop_init(&loop) == 0);
     log_info("tallyd", "starting", "version=%s worker=%d", TALLY_VERSION, index);
     if (s->settings->open) {
-        log_warn("tallyd", "open", "text=%s", LOG_STR(STR("TALLY_OPEN is set: the doors that the six systems left open are open")));
+        log_warn("tallyd", "open", "text=%s",
+                 LOG_STR(STR("TALLY_OPEN is set: the doors that the six systems left open are open")));
     }
     if (!check_database(s) || !make_parts(s) || !listen_on(s)) {
         log_detach();
@@ -400,8 +403,10 @@ static int usage(FILE *out, int status)
     struct buf b;
     buf_init(&b, 1 << 16);
     buf_cstr(&b, "usage: tallyd [serve]\n");
-    for (const struct command *c = commands; c->name; c++) buf_printf(&b, "       tallyd %-52s %s\n", c->usage, c->summary);
-    buf_cstr(&b, "       tallyd version | --help\n\nSettings (environment, or a file .env in the working directory):\n\n");
+    for (const struct command *c = commands; c->name; c++)
+        buf_printf(&b, "       tallyd %-52s %s\n", c->usage, c->summary);
+    buf_cstr(&b, "       tallyd version | --help\n\n"
+                 "Settings (environment, or a file .env in the working directory):\n\n");
     settings_help(&b);
     fwrite(b.p, 1, b.n, out);
     buf_fini(&b);

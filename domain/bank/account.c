@@ -8,20 +8,13 @@
 
 enum { ACCOUNT_JSON_MAX = 512, LIST_JSON_MAX = 100 * ACCOUNT_JSON_MAX };
 
-static void put_pid(struct buf *b, const struct app *app, enum pid_kind kind, int64_t id)
-{
-    char pid[PID_CHARS];
-    pid_encode(&app->pids, kind, id, pid);
-    json_string(b, (struct str){ pid, sizeof pid });
-}
-
 static void put_account(struct buf *b, const struct app *app, const struct account *a)
 {
     json_open(b, '{');
     json_key(b, STR("_id"));
-    put_pid(b, app, PID_ACCOUNT, a->id);
+    pid_json(b, &app->pids, PID_ACCOUNT, a->id);
     json_key(b, STR("user"));
-    put_pid(b, app, PID_USER, a->owner);
+    pid_json(b, &app->pids, PID_USER, a->owner);
     json_key(b, STR("status"));
     json_string(b, account_status_name(a->status));
     json_key(b, STR("currency"));
@@ -136,7 +129,7 @@ static void balance(struct http_request *req)
     if (!a) return;
     json_open(&b, '{');
     json_key(&b, STR("accountId"));
-    put_pid(&b, app_of(req), PID_ACCOUNT, a->id);
+    pid_json(&b, &app_of(req)->pids, PID_ACCOUNT, a->id);
     json_key(&b, STR("balance"));
     json_money(&b, a->balance);
     json_key(&b, STR("currency"));

@@ -18,24 +18,19 @@ struct movement {
     bool by_user;                 /* BANK-07 named a user */
 };
 
-static void put_pid(struct buf *b, struct str name, const struct app *app, enum pid_kind kind, int64_t id)
-{
-    char pid[PID_CHARS];
-    pid_encode(&app->pids, kind, id, pid);
-    json_key(b, name);
-    json_string(b, (struct str){ pid, sizeof pid });
-}
-
 static void put_transaction(struct buf *b, const struct app *app, const struct posting *p)
 {
     const struct posted *t = &p->posted[0];
     struct str kind = p->legs[0].kind;
     json_open(b, '{');
-    put_pid(b, STR("_id"), app, PID_TRANSFER, t->id);
+    json_key(b, STR("_id"));
+    pid_json(b, &app->pids, PID_TRANSFER, t->id);
     json_key(b, STR("type"));
     json_string(b, (struct str){ kind.p + 5, kind.n - 5 });   /* without "bank." */
-    put_pid(b, STR("fromAccount"), app, PID_ACCOUNT, t->debit);
-    put_pid(b, STR("toAccount"), app, PID_ACCOUNT, t->credit);
+    json_key(b, STR("fromAccount"));
+    pid_json(b, &app->pids, PID_ACCOUNT, t->debit);
+    json_key(b, STR("toAccount"));
+    pid_json(b, &app->pids, PID_ACCOUNT, t->credit);
     json_key(b, STR("amount"));
     json_money(b, t->amount);
     json_key(b, STR("status"));

@@ -9,6 +9,7 @@
  * in every process and after every restore. */
 #include "domain/pid/pid.h"
 
+#include "core/json.h"
 #include <string.h>
 
 enum { ROUNDS = 4 };
@@ -62,6 +63,13 @@ static bool half_parse(const char *p, uint64_t *out)
     }
     *out = v;
     return true;
+}
+
+void pid_json(struct buf *b, const struct pid_key *key, enum pid_kind kind, int64_t id)
+{
+    char text[PID_CHARS];
+    pid_encode(key, kind, id, text);
+    json_string(b, (struct str){ text, sizeof text });
 }
 
 int64_t pid_decode(const struct pid_key *key, enum pid_kind kind, struct str text)

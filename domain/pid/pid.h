@@ -16,6 +16,8 @@ struct pid_key {
 
 void pid_key_init(struct pid_key *key, const uint8_t secret[SHA256_BYTES]);
 void pid_encode(const struct pid_key *key, enum pid_kind kind, int64_t id, char out[PID_CHARS]);
+/* As a JSON string, where a value is wanted. */
+void pid_json(struct buf *b, const struct pid_key *key, enum pid_kind kind, int64_t id);
 int64_t pid_decode(const struct pid_key *key, enum pid_kind kind, struct str text);   /* -1: none */
 
 /* Replaces each mark that SQL's pid(kind, id) wrote by the public id; appends to out. A fast copy when

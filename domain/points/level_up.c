@@ -24,7 +24,8 @@ static struct str make_data(const struct app *app, const struct posted *posted, 
     struct buf b;
     buf_init(&b, 1 << 20);
     json_open(&b, '{');
-    points_put_pid(&b, app, STR("userId"), PID_USER, person->id);
+    json_key(&b, STR("userId"));
+    pid_json(&b, &app->pids, PID_USER, person->id);
     json_key(&b, STR("username"));
     json_string(&b, str_from(person->username));
     json_key(&b, STR("previousLevel"));
@@ -38,7 +39,8 @@ static struct str make_data(const struct app *app, const struct posted *posted, 
     points_put_level(&b, reached);
     json_key(&b, STR("lifetimePoints"));
     json_int(&b, posted->lifetime_after);
-    points_put_pid(&b, app, STR("transactionId"), PID_TRANSFER, posted->id);
+    json_key(&b, STR("transactionId"));
+    pid_json(&b, &app->pids, PID_TRANSFER, posted->id);
     json_close(&b, '}');
     must(!b.failed);
     struct str data = arena_str(arena, buf_view(&b));

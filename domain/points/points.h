@@ -16,6 +16,9 @@ void points_set_levels(struct points *p, struct str json);
  * the next one (NULL on the top). Never NULL once levels are set. */
 const struct level *points_level(const struct points *p, int64_t lifetime, const struct level **next);
 
+/* {name, tier, minPoints, perks}, as every reply and event shows a level. */
+void points_put_level(struct buf *b, const struct level *level);
+
 /* A posting that earns points: call as (or from) posting.decided. When `lifetime_before` →
  * posted[leg].lifetime_after crosses a threshold upward it attaches the level-up of that user's
  * inbox, once, for the highest level reached. The posting's request arena holds the texts. */

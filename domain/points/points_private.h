@@ -10,9 +10,6 @@ struct points {
 
 /* {name, tier, minPoints} and what the caller adds: the object is left open. */
 void points_open_level(struct buf *b, const struct level *level);
-/* The same with perks, closed. */
-void points_put_level(struct buf *b, const struct level *level);
-void points_put_pid(struct buf *b, const struct app *app, struct str name, enum pid_kind kind, int64_t id);
 
 /* Calls then(req, user) when memory knows the user as he is, after reading him and his accounts
  * from the tables if need be; otherwise the request is answered. Exactly one of `user` (> 0) and

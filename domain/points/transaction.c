@@ -1,14 +1,6 @@
 /* PointTransaction, and the parts of JSON that the handlers share. */
 #include "domain/points/points_private.h"
 
-void points_put_pid(struct buf *b, const struct app *app, struct str name, enum pid_kind kind, int64_t id)
-{
-    char pid[PID_CHARS];
-    pid_encode(&app->pids, kind, id, pid);
-    json_key(b, name);
-    json_string(b, (struct str){ pid, sizeof pid });
-}
-
 void points_open_level(struct buf *b, const struct level *level)
 {
     json_open(b, '{');
@@ -57,8 +49,10 @@ struct point_transaction points_transaction_of(const struct posting *p, int leg,
 void points_put_transaction(struct buf *b, const struct app *app, const struct point_transaction *t)
 {
     json_open(b, '{');
-    points_put_pid(b, app, STR("id"), PID_TRANSFER, t->id);
-    points_put_pid(b, app, STR("userId"), PID_USER, t->user);
+    json_key(b, STR("id"));
+    pid_json(b, &app->pids, PID_TRANSFER, t->id);
+    json_key(b, STR("userId"));
+    pid_json(b, &app->pids, PID_USER, t->user);
     json_key(b, STR("type"));
     json_string(b, type_of(t->kind));
     json_key(b, STR("amount"));

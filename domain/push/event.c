@@ -24,13 +24,6 @@ enum topic_mask event_inbox_mask(struct str type)
     return str_eq(type, STR("payment-status")) ? TOPIC_PAYMENTS : TOPIC_POINTS;
 }
 
-static void put_pid(struct buf *b, const struct push *p, enum pid_kind kind, int64_t id)
-{
-    char pid[PID_CHARS];
-    pid_encode(&p->app->pids, kind, id, pid);
-    json_string(b, (struct str){ pid, sizeof pid });
-}
-
 /* {"type":…,"stream":…,"seq":…,"cursor":…,"at":…,"data": — the data and the closing brace follow. */
 static void put_head(struct buf *b, const struct push *p, struct str type, enum pid_kind kind, int64_t stream,
                      int64_t seq, int64_t at_us, int64_t user, const struct cursor *cursor)
@@ -39,7 +32,7 @@ static void put_head(struct buf *b, const struct push *p, struct str type, enum 
     json_key(b, STR("type"));
     json_string(b, type);
     json_key(b, STR("stream"));
-    put_pid(b, p, kind, stream);
+    pid_json(b, &p->app->pids, kind, stream);
     json_key(b, STR("seq"));
     json_int(b, seq);
     json_key(b, STR("cursor"));
@@ -95,7 +88,7 @@ static void put_points(struct buf *b, const struct push *p, const struct ledger_
     json_key(b, STR("program"));
     json_string(b, STR("points"));
     json_key(b, STR("userId"));
-    put_pid(b, p, PID_USER, person->id);
+    pid_json(b, &p->app->pids, PID_USER, person->id);
     json_key(b, STR("username"));
     json_string(b, str_from(person->username));
     json_key(b, STR("reason"));
@@ -106,7 +99,7 @@ static void put_points(struct buf *b, const struct push *p, const struct ledger_
     json_key(b, STR("lifetimePoints"));
     json_int(b, e->lifetime_after == INT64_MIN ? a->lifetime : e->lifetime_after);
     json_key(b, STR("transactionId"));
-    put_pid(b, p, PID_TRANSFER, e->transfer);
+    pid_json(b, &p->app->pids, PID_TRANSFER, e->transfer);
     put_metadata(b, STR("category"), metadata);
     put_metadata(b, STR("rewardType"), metadata);
     put_metadata(b, STR("referredUserId"), metadata);
@@ -119,7 +112,7 @@ static void put_money(struct buf *b, const struct push *p, const struct ledger_e
 {
     json_open(b, '{');
     json_key(b, STR("account"));
-    put_pid(b, p, PID_ACCOUNT, a->id);
+    pid_json(b, &p->app->pids, PID_ACCOUNT, a->id);
     json_key(b, STR("kind"));
     json_string(b, account_kind_name(a->kind));
     put_delta(b, place, delta, true);
@@ -128,7 +121,7 @@ static void put_money(struct buf *b, const struct push *p, const struct ledger_e
     json_key(b, STR("currency"));
     json_string(b, str_from(p->app->settings->currency));
     json_key(b, STR("transactionId"));
-    put_pid(b, p, PID_TRANSFER, e->transfer);
+    pid_json(b, &p->app->pids, PID_TRANSFER, e->transfer);
     json_key(b, STR("reason"));
     json_string(b, e->kind);
     json_close(b, '}');
@@ -184,25 +177,11 @@ struct ws_frame *event_inbox(struct push *p, const struct person *person, int64_
     return frame;
 }
 
-static void put_level(struct buf *b, const struct level *level)
-{
-    json_open(b, '{');
-    json_key(b, STR("name"));
-    json_string(b, level->name);
-    json_key(b, STR("tier"));
-    json_int(b, level->tier);
-    json_key(b, STR("minPoints"));
-    json_int(b, level->min_points);
-    json_key(b, STR("perks"));
-    json_raw(b, level->perks);
-    json_close(b, '}');
-}
-
 static void put_account_state(struct buf *b, struct push *p, const struct account *a)
 {
     json_open(b, '{');
     json_key(b, STR("account"));
-    put_pid(b, p, PID_ACCOUNT, a->id);
+    pid_json(b, &p->app->pids, PID_ACCOUNT, a->id);
     json_key(b, STR("seq"));
     json_int(b, a->version);
     json_key(b, STR("kind"));
@@ -217,7 +196,7 @@ static void put_account_state(struct buf *b, struct push *p, const struct accoun
         json_key(b, STR("lifetimePoints"));
         json_int(b, a->lifetime);
         json_key(b, STR("level"));
-        if (level) put_level(b, level);
+        if (level) points_put_level(b, level);
         else json_null(b);
     }
     json_close(b, '}');

@@ -55,7 +55,7 @@ help: ## this list
 setup: ## install what the build and the tests need
 	@scripts/setup build test
 
-build: build/tallyd ## build/tallyd (the default); VARIANT=asan builds build/asan/tallyd instead
+build: ## build/tallyd (the default); VARIANT=asan builds build/asan/tallyd instead
 
 run: ## set up, build, start a private PostgreSQL, seed, serve on 127.0.0.1:3000
 	@scripts/run
@@ -109,6 +109,7 @@ clean: ## remove everything that was built (not .tally/, where make run keeps it
 ifneq ($(VARIANT),release)
 build: $(B)/tallyd
 else
+build: build/tallyd
 build/tallyd: $(B)/tallyd
 	@ln -f $< $@
 endif

@@ -42,7 +42,7 @@ enum {
     DB_DEADLINE_MS = 8000,
     REQUESTS_MAX = 30000,
     PASSWORDS_WAITING_MAX = 100,
-    DRAIN_MS = 15000,
+    DRAIN_MS = 8000,          /* with what follows it below the ten seconds that supervisors usually wait */
     FILES_RESERVED = 128,
 };
 

@@ -41,7 +41,8 @@ struct net_listener *net_listen(uv_loop_t *loop, const struct net_listener_optio
                                 void (*on_conn)(void *arg, struct net_conn *c), void *arg, const char **fault);
 int net_listener_port(const struct net_listener *l);
 int net_listener_count(const struct net_listener *l);   /* open connections */
-void net_listener_close(struct net_listener *l);         /* stops accepting; frees itself when its connections are gone */
+/* Stops accepting; frees itself when its connections are gone. */
+void net_listener_close(struct net_listener *l);
 
 /* Reads PEM files; NULL with *fault (file and reason). */
 struct net_tls *net_tls_new(const char *cert_file, const char *key_file, const char **fault);
@@ -55,12 +56,14 @@ void *net_owner(const struct net_conn *c);
  * sent). Never calls back from inside. */
 enum err net_write(struct net_conn *c, const struct iovec *iov, int n);
 size_t net_pending(const struct net_conn *c);
-void net_read_pause(struct net_conn *c);     /* flow control: the kernel's window fills up. With TLS what was already
-                                                received still arrives (at most 64 KiB); nor is the peer's end noticed */
+/* Flow control: the kernel's window fills up. With TLS what was already received still arrives (at most 64 KiB);
+ * nor is the peer's end noticed. */
+void net_read_pause(struct net_conn *c);
 void net_read_resume(struct net_conn *c);
-void net_close(struct net_conn *c);          /* at once; what is pending is lost */
-void net_close_after_write(struct net_conn *c);   /* sends what is pending (and the FIN), then closes; bounded by 5 s. Of the
-                                                callbacks only on_close comes any more */
+/* At once; what is pending is lost. */
+void net_close(struct net_conn *c);
+/* Sends what is pending (and the FIN), then closes; bounded by 5 s. Of the callbacks only on_close comes any more. */
+void net_close_after_write(struct net_conn *c);
 bool net_is_closing(const struct net_conn *c);
 bool net_is_tls(const struct net_conn *c);
 

@@ -13,8 +13,9 @@ int http_route(struct http_request *req, int64_t content_length, int64_t *body_m
 /* conn.c calls this when the request is complete. Gates (CORS, rate, auth), validation, handler. */
 void http_dispatch(struct http_request *req);
 
-/* The reply_ calls end here: req->reply holds the whole answer and req->status is set. Sends it when it is this request's
- * turn on its connection, otherwise keeps it; frees the request once it is sent or its client is gone. Writes the access line. */
+/* The reply_ calls end here: req->reply holds the whole answer and req->status is set. Sends it when it is this
+ * request's turn on its connection, otherwise keeps it; frees the request once it is sent or its client is gone.
+ * Writes the access line. */
 void http_conn_answered(struct http_request *req);
 /* About to be answered: must the answer say that the connection closes? If so, nothing follows it. */
 bool http_conn_closes_with(struct http_request *req);

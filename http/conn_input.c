@@ -16,7 +16,8 @@ bool http_conn_may_read(const struct http_conn *conn)
 {
     if (!conn->net || conn->last || conn->held) return false;
     if (conn->reading) return true;
-    if (conn->request_count >= HTTP_PIPELINE_MAX || conn->unsent + net_pending(conn->net) > HTTP_PENDING_MAX) return false;
+    if (conn->request_count >= HTTP_PIPELINE_MAX) return false;
+    if (conn->unsent + net_pending(conn->net) > HTTP_PENDING_MAX) return false;
     const struct list *newest = conn->requests.prev;
     if (newest == &conn->requests) return true;
     const struct http_request *req = list_entry(newest, struct http_request, link);

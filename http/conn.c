@@ -224,12 +224,13 @@ static void finish_orphan(struct http_request *req)
 bool http_conn_closes_with(struct http_request *req)
 {
     struct http_conn *conn = req->conn;
-    if (req->keep_alive && req->server->draining && conn && req->link.next == &conn->requests) {
-        bool more = !conn->last && (conn->rest.n > 0 || conn->in < conn->in_end);
-        if (!more) req->keep_alive = false;
-        if (!more) conn->last = true;
-    }
-    return !req->keep_alive;
+    if (!req->keep_alive || !req->server->draining) return !req->keep_alive;
+    bool more = conn && (req->link.next != &conn->requests ||
+                         (!conn->last && (conn->rest.n > 0 || conn->in < conn->in_end)));
+    if (more) return false;
+    if (conn) conn->last = true;
+    req->keep_alive = false;
+    return true;
 }
 
 void http_conn_answered(struct http_request *req)

@@ -42,6 +42,8 @@ describe('SIGTERM', () => {
       history.load(16);
       for (let round = 0; round < 3; round++) {
         await history.progress(60);
+        // Who is still on his way back from the last round has no socket that could be told.
+        await until(() => history.followers.every(({ connected }) => connected), 'each socket to be back');
         const seen = history.followers.map(({ codes }) => codes[1001] ?? 0);
         times.push(await took(server.restart()));
         const told = () => history.followers.every(({ codes }, n) => codes[1001] === seen[n] + 1);

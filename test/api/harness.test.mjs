@@ -43,6 +43,7 @@ describe('the fault proxy', () => {
   test('passes what goes through and knows who connects', async () => {
     const slow = psql('SELECT pg_sleep(0.2), 7');
     await proxy.connected(1);
+    await until(() => [...proxy.connections][0]?.startup, 'the proxy to have read who connects');
     assert.equal([...proxy.connections][0].startup.user, 'tally');
     assert.equal([...proxy.connections][0].replication, false);
     assert.match((await slow).stdout, /\|7/);

@@ -194,3 +194,16 @@ static inline void fixture_loop_close(void)
         }                                                                              \
     } while (0)
 #define WAIT(condition) WAIT_MS(condition, 10000)
+
+/* A suite's main: runs it on a cluster of its own; the exit status. */
+static inline int fixture_pg_run(Suite *suite)
+{
+    fixture_pg_start();
+    SRunner *runner = srunner_create(suite);
+    srunner_set_fork_status(runner, CK_NOFORK);   /* the cluster is this process's child */
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    fixture_pg_stop();
+    return failed ? 1 : 0;
+}

@@ -518,12 +518,5 @@ int main(void)
     tcase_add_test(t, opens_another_when_all_are_busy);
     tcase_add_test(t, ends_what_is_under_way_before_it_closes);
     suite_add_tcase(suite, t);
-    fixture_pg_start();
-    SRunner *runner = srunner_create(suite);
-    srunner_set_fork_status(runner, CK_NOFORK);   /* the cluster is this process's child */
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    fixture_pg_stop();
-    return failed ? 1 : 0;
+    return fixture_pg_run(suite);
 }

@@ -173,12 +173,5 @@ int main(void)
     tcase_add_test(t, answers_like_the_loop_does);
     tcase_add_test(t, names_what_is_missing);
     suite_add_tcase(suite, t);
-    fixture_pg_start();
-    SRunner *runner = srunner_create(suite);
-    srunner_set_fork_status(runner, CK_NOFORK);   /* the cluster is this process's child */
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    fixture_pg_stop();
-    return failed ? 1 : 0;
+    return fixture_pg_run(suite);
 }

@@ -3,6 +3,6 @@
 -- $1 user, $2 life in seconds, $3 surface
 -- One row: jti, issued and expiry in seconds since 1970.
 INSERT INTO sessions (jti, user_id, surface, expires_at)
-VALUES (lpad(to_hex(micros(now())), 14, '0') || substr(replace(gen_random_uuid()::text, '-', ''), 1, 10), $1::bigint, $3::text,
+VALUES (new_jti(), $1::bigint, $3::text,
         now() + $2::bigint * interval '1 second')
 RETURNING jti, extract(epoch FROM issued_at)::bigint, extract(epoch FROM expires_at)::bigint

@@ -1,17 +1,20 @@
 // The list of what is built, against what is served, both ways; and each endpoint's example and reply in
-// /openapi.json against what the server really takes and answers. A new endpoint enters built.json with the
-// method and path of the contract's route index, gets a recipe below, and tests that name it.
+// /openapi.json against what the server really takes and answers. Each surface has a file in surfaces/:
+// `built` (id, method and path as in the contract's route index; hidden: the content type of what the
+// document does not show) and `recipes` (who calls an endpoint, and what in its example must be of this
+// installation; {}: anybody, the example as it is). A new endpoint enters both, and tests that name it.
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { api } from '../lib/client.mjs';
-import { customer, fund, logIn, systemUser } from '../lib/people.mjs';
+import { customer, logIn, systemUser } from '../lib/people.mjs';
 import { startServer } from '../lib/server.mjs';
-import { until } from '../lib/wait.mjs';
 
 const folder = import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname);
-const built = JSON.parse(readFileSync(path.join(folder, 'built.json'), 'utf8'));
+const lists = path.join(folder, 'surfaces');
+const surfaces = await Promise.all(readdirSync(lists).sort().map((name) => import(path.join(lists, name))));
+const built = surfaces.flatMap((surface) => surface.built);
 
 let server;
 let document;
@@ -100,38 +103,10 @@ function fits(schema, value, where) {
   for (const [name, member] of Object.entries(value)) fits(schema.properties[name], member, `${where}.${name}`);
 }
 
-/** The token of the newest mail to this address, out of the outbox. */
-async function tokenFor(email) {
-  const outbox = path.join(server.dataDir, 'outbox/mail');
-  return until(() => readdirSync(outbox).sort().reverse()
-    .map((name) => readFileSync(path.join(outbox, name), 'utf8').replace(/=\r?\n/g, '').replaceAll('=3D', '='))
-    .filter((mail) => mail.toLowerCase().includes(email))
-    .map((mail) => /verify-email\?token=([\w-]+)/.exec(mail)?.[1]).find(Boolean), `a mail to ${email}`);
-}
 
-// Who calls it, and what in the example must be of this installation. Nothing here: anybody, the example as it is.
-const recipes = {
-  'BANK-01': {},
-  'BANK-02': {},
-  'BANK-03': { as: 'ada' },
-  'BANK-04': { as: 'ada' },
-  'BANK-05': { as: 'ada', params: () => ({ accountid: people.ada.account._id }) },
-  'BANK-06': { as: 'ada', body: () => ({ fromAccount: people.ada.account._id, toAccount: people.bob.account._id }) },
-  'BANK-07': { as: 'system', body: () => ({ toAccount: people.bob.account._id }) },
-  'BANK-20': {},
-  'BANK-21': { as: 'ada' },
-  'BANK-22': { as: 'ada' },
-  'BANK-23': { as: 'bob', params: async () => ({ id: (await fund(people.system, people.bob.account, 1))._id }) },
-  'BANK-24': { as: 'ada', params: () => ({ accountid: people.ada.account._id }) },
-  'BANK-25': { as: 'system', params: () => ({ accountid: people.bob.account._id }) },
-  'BANK-26': { body: async () => ({ token: await tokenFor(people.ada.email) }) },
-  'BANK-26-RESEND': { as: 'bob' },
-  'POINTS-01': { as: 'ada' },
-  'POINTS-09': { as: 'admin', body: () => ({ userId: people.ada.id }) },
-  'USR-43': {},
-};
 
 test('every endpoint takes its example and answers in its shape', async (t) => {
+  const recipes = Object.assign({}, ...surfaces.map((surface) => surface.recipes({ people, server })));
   const listed = new Set(Object.keys(recipes));
   for (const { id, method, path: where, operation } of operations()) {
     await t.test(id, async () => {

@@ -15,6 +15,7 @@
 #include "domain/settings.h"
 #include "http/server.h"
 #include "ws/hub.h"
+#include "ws/session.h"
 
 struct app {
     const struct settings *settings;

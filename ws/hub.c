@@ -40,13 +40,13 @@ static struct ws_topic *topic_of(struct ws_hub *h, uint64_t key)
     return t;
 }
 
-void ws_hub_subscribe(struct ws_hub *h, struct ws_subscription *sub, struct ws_session *session, uint64_t key,
+void ws_hub_subscribe(struct ws_hub *h, struct ws_subscription *sub, struct ws_outlet outlet, uint64_t key,
                       uint32_t mask)
 {
     must(sub->topic == NULL);
     struct ws_topic *t = topic_of(h, key);
     sub->topic = t;
-    sub->session = session;
+    sub->outlet = outlet;
     sub->mask = mask;
     list_init(&sub->link);
     list_append(&t->subscribers, &sub->link);
@@ -60,7 +60,7 @@ void ws_hub_unsubscribe(struct ws_hub *h, struct ws_subscription *sub)
     if (t->mark == &sub->link) t->mark = sub->link.next;
     list_unlink(&sub->link);
     sub->topic = NULL;
-    sub->session = NULL;
+    sub->outlet = (struct ws_outlet){ 0 };
     must(h->subscriptions > 0);
     h->subscriptions--;
     if (!list_empty(&t->subscribers)) return;
@@ -82,9 +82,7 @@ int ws_hub_publish(struct ws_hub *h, uint64_t key, uint32_t mask, struct ws_fram
     {
         struct ws_subscription *sub = list_entry(it, struct ws_subscription, link);
         __builtin_prefetch(it_next); /* ten thousand sessions do not fit the cache */
-        if ((sub->mask & mask) == 0 || ws_session_is_closing(sub->session)) continue;
-        ws_session_send(sub->session, frame);
-        sent++;
+        if ((sub->mask & mask) != 0) sent += sub->outlet.send(sub->outlet.to, frame);
     }
     return sent;
 }

@@ -2,25 +2,27 @@
  * or a hash of its name); a subscription may be narrowed by a mask of the event classes it wants. */
 #pragma once
 
+#include "core/list.h"
 #include "core/map.h"
-#include "ws/session.h"
+#include "ws/outlet.h"
 
 struct ws_hub {
     struct map topics;
     int64_t subscriptions; /* in all */
 };
 
-/* One subscription; stands in the subscriber's memory (its session extra, or allocated by it). */
+/* One subscription; stands in the subscriber's memory (its session's extra, or allocated by it). Whoever visits it
+ * finds the subscriber by list_entry. */
 struct ws_subscription {
     struct list link;       /* among the topic's */
     struct ws_topic *topic; /* NULL: not subscribed */
-    struct ws_session *session;
+    struct ws_outlet outlet;
     uint32_t mask;
 };
 
 void ws_hub_init(struct ws_hub *h);
 void ws_hub_fini(struct ws_hub *h); /* no subscription may be left */
-void ws_hub_subscribe(struct ws_hub *h, struct ws_subscription *sub, struct ws_session *session, uint64_t key,
+void ws_hub_subscribe(struct ws_hub *h, struct ws_subscription *sub, struct ws_outlet outlet, uint64_t key,
                       uint32_t mask);
 void ws_hub_unsubscribe(struct ws_hub *h, struct ws_subscription *sub); /* harmless when not subscribed */
 bool ws_hub_wanted(const struct ws_hub *h, uint64_t key);               /* somebody listens: worth making a frame */

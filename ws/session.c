@@ -271,13 +271,25 @@ static void relieve(struct ws_session *s)
     if (s->counted > bound - bound / 8) ws_session_slow(s);
 }
 
-void ws_session_send(struct ws_session *s, struct ws_frame *frame)
+static bool offer(void *to, struct ws_frame *frame)
 {
-    if (s->state != WS_OPEN) return;
+    struct ws_session *s = to;
+    if (s->state != WS_OPEN) return false;
     ws_queue_push(&s->queue, &s->server->rings, ws_frame_ref(frame));
     recount(s);
     ws_server_mark(s);
     if (s->counted > (uint32_t) s->server->options.queue_bytes) relieve(s);
+    return true;
+}
+
+void ws_session_send(struct ws_session *s, struct ws_frame *frame)
+{
+    offer(s, frame);
+}
+
+struct ws_outlet ws_session_outlet(struct ws_session *s)
+{
+    return (struct ws_outlet){ .send = offer, .to = s };
 }
 
 void ws_session_send_text(struct ws_session *s, struct str text)

@@ -11,7 +11,7 @@
 #include "core/net.h"
 #include "core/turn.h"
 #include "core/wheel.h"
-#include "ws/frame.h"
+#include "ws/outlet.h"
 
 struct ws_session;
 
@@ -71,6 +71,8 @@ void *ws_session_extra(struct ws_session *s);
 /* Queues a frame for the end of this turn; takes a reference of its own. Nothing happens when the
  * session is closing. */
 void ws_session_send(struct ws_session *s, struct ws_frame *frame);
+/* The same for a hub. */
+struct ws_outlet ws_session_outlet(struct ws_session *s);
 /* A text that only this session gets. */
 void ws_session_send_text(struct ws_session *s, struct str text);
 /* Sends a close frame behind what waits, and ends the connection when the peer has answered or

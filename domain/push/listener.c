@@ -98,7 +98,7 @@ void listener_begin(struct listener *l, const struct caller *who, struct str cur
         return;
     }
     if (who->user && !l->own.topic)
-        ws_hub_subscribe(&p->app->hub, &l->own, l->session, topic_user_key(who->user), l->own_mask);
+        ws_hub_subscribe(&p->app->hub, &l->own, ws_session_outlet(l->session), topic_user_key(who->user), l->own_mask);
     listener_hello(l, -1);
 }
 

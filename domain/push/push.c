@@ -86,8 +86,8 @@ static void close_user(struct push *p, int64_t user, bool only_bad, int code, st
 {
     struct ws_subscription *sub = NULL;
     while ((sub = ws_hub_next(&p->app->hub, topic_user_key(user), sub))) {
-        const struct listener *l = listener_of(sub->session);
-        if (!only_bad || !auth_still_good(p->app->auth, &l->who)) ws_session_close(sub->session, code, reason);
+        const struct listener *l = list_entry(sub, struct listener, own);
+        if (!only_bad || !auth_still_good(p->app->auth, &l->who)) ws_session_close(l->session, code, reason);
     }
 }
 

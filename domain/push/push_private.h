@@ -5,6 +5,7 @@
 #include "domain/push/cursor.h"
 #include "domain/push/push.h"
 #include "ws/hub.h"
+#include "ws/session.h"
 
 /* What a user's own topic carries; a subscription's mask says which of them it wants. */
 enum topic_mask { TOPIC_POINTS = 1, TOPIC_PAYMENTS = 2, TOPIC_ACCOUNTS = 4, TOPIC_OWN = 7, TOPIC_SHARED = 8 };

@@ -182,7 +182,7 @@ static void greet(struct listener *l, int64_t sent)
         ws_session_close(l->session, CLOSE_TOKEN, STR("Token revoked"));
         return;
     }
-    ws_hub_subscribe(&p->app->hub, &l->own, l->session, topic_user_key(l->who.user), l->own_mask);
+    ws_hub_subscribe(&p->app->hub, &l->own, ws_session_outlet(l->session), topic_user_key(l->who.user), l->own_mask);
     listener_hello(l, sent);
 }
 

@@ -86,7 +86,8 @@ static enum verdict join(struct listener *l, struct str name)
     for (size_t i = 0; i < name.n; i++) copy[i] = name.p[i];
     t->name = (struct str){ copy, name.n };
     list_append(&l->extra, &t->link);
-    ws_hub_subscribe(&l->push->app->hub, &t->subscription, l->session, topic_named_key(l->push, name), TOPIC_SHARED);
+    ws_hub_subscribe(&l->push->app->hub, &t->subscription, ws_session_outlet(l->session),
+                     topic_named_key(l->push, name), TOPIC_SHARED);
     l->topics++;
     return TOPIC_FINE;
 }

@@ -61,10 +61,10 @@ static void check_gets(int i, const char *text)
 START_TEST(publishes_to_those_whose_mask_meets)
 {
     ck_assert(!ws_hub_wanted(&hub, 7));
-    ws_hub_subscribe(&hub, sub(0, 0), sessions[0], 7, POINTS);
-    ws_hub_subscribe(&hub, sub(1, 0), sessions[1], 7, POINTS | PAYMENTS);
-    ws_hub_subscribe(&hub, sub(2, 0), sessions[2], 7, PAYMENTS);
-    ws_hub_subscribe(&hub, sub(3, 0), sessions[3], 8, POINTS | PAYMENTS);
+    ws_hub_subscribe(&hub, sub(0, 0), ws_session_outlet(sessions[0]), 7, POINTS);
+    ws_hub_subscribe(&hub, sub(1, 0), ws_session_outlet(sessions[1]), 7, POINTS | PAYMENTS);
+    ws_hub_subscribe(&hub, sub(2, 0), ws_session_outlet(sessions[2]), 7, PAYMENTS);
+    ws_hub_subscribe(&hub, sub(3, 0), ws_session_outlet(sessions[3]), 8, POINTS | PAYMENTS);
     ck_assert(ws_hub_wanted(&hub, 7));
     ck_assert_int_eq(hub.subscriptions, 4);
     ck_assert_int_eq(publish(7, POINTS, "points"), 2);
@@ -83,8 +83,8 @@ END_TEST
 
 START_TEST(a_topic_lives_as_long_as_its_subscribers)
 {
-    ws_hub_subscribe(&hub, sub(0, 0), sessions[0], 0, POINTS); /* key 0 is a key like any other */
-    ws_hub_subscribe(&hub, sub(1, 0), sessions[1], 0, POINTS);
+    ws_hub_subscribe(&hub, sub(0, 0), ws_session_outlet(sessions[0]), 0, POINTS); /* key 0 is a key like any other */
+    ws_hub_subscribe(&hub, sub(1, 0), ws_session_outlet(sessions[1]), 0, POINTS);
     ws_hub_unsubscribe(&hub, sub(0, 0));
     ws_hub_unsubscribe(&hub, sub(0, 0));
     ck_assert_int_eq(hub.subscriptions, 1);
@@ -92,7 +92,7 @@ START_TEST(a_topic_lives_as_long_as_its_subscribers)
     ws_hub_unsubscribe(&hub, sub(1, 0));
     ck_assert(!ws_hub_wanted(&hub, 0));
     ck_assert_uint_eq(hub.topics.count, 0);
-    ws_hub_subscribe(&hub, sub(0, 0), sessions[0], 0, POINTS);
+    ws_hub_subscribe(&hub, sub(0, 0), ws_session_outlet(sessions[0]), 0, POINTS);
     ck_assert_int_eq(publish(0, POINTS, "again"), 1);
     check_gets(0, "again");
 }
@@ -100,8 +100,8 @@ END_TEST
 
 START_TEST(one_session_may_hear_several_topics)
 {
-    ws_hub_subscribe(&hub, sub(0, 0), sessions[0], 1, POINTS);
-    ws_hub_subscribe(&hub, sub(0, 1), sessions[0], 2, POINTS);
+    ws_hub_subscribe(&hub, sub(0, 0), ws_session_outlet(sessions[0]), 1, POINTS);
+    ws_hub_subscribe(&hub, sub(0, 1), ws_session_outlet(sessions[0]), 2, POINTS);
     publish(1, POINTS, "one");
     publish(2, POINTS, "two");
     check_gets(0, "one");
@@ -111,7 +111,7 @@ END_TEST
 
 START_TEST(closing_sessions_hear_nothing_and_leave_at_their_end)
 {
-    for (int i = 0; i < PEERS; i++) ws_hub_subscribe(&hub, sub(i, 0), sessions[i], 7, POINTS);
+    for (int i = 0; i < PEERS; i++) ws_hub_subscribe(&hub, sub(i, 0), ws_session_outlet(sessions[i]), 7, POINTS);
     ws_session_close(sessions[1], 4403, STR_NONE);
     ck_assert_int_eq(publish(7, POINTS, "news"), PEERS - 1);
     check_gets(1, "\x11\x33");
@@ -126,7 +126,7 @@ END_TEST
 /* Subscribers that a publish itself closes, because they are too slow, do not disturb the others. */
 START_TEST(publishing_may_close_the_slow)
 {
-    for (int i = 0; i < PEERS; i++) ws_hub_subscribe(&hub, sub(i, 0), sessions[i], 7, POINTS);
+    for (int i = 0; i < PEERS; i++) ws_hub_subscribe(&hub, sub(i, 0), ws_session_outlet(sessions[i]), 7, POINTS);
     char *text = malloc(100001);
     memset(text, 'x', 100000);
     text[100000] = 0;
@@ -153,16 +153,16 @@ enum what { LOOK, CLOSE, UNSUBSCRIBE, UNSUBSCRIBE_THE_NEXT, UNSUBSCRIBE_BOTH, MO
 START_TEST(visiting_allows_what_it_says)
 {
     enum what what = (enum what) _i;
-    for (int i = 0; i < PEERS; i++) ws_hub_subscribe(&hub, sub(i, 0), sessions[i], 7, POINTS);
+    for (int i = 0; i < PEERS; i++) ws_hub_subscribe(&hub, sub(i, 0), ws_session_outlet(sessions[i]), 7, POINTS);
     bool in_pairs = what == UNSUBSCRIBE_THE_NEXT || what == UNSUBSCRIBE_BOTH;
     int visited = 0;
     for (struct ws_subscription *s = NULL; (s = ws_hub_next(&hub, 7, s)); visited++) {
         ck_assert_ptr_eq(s, sub(in_pairs ? 2 * visited : visited, 0));
-        struct ws_session *session = s->session;
-        if (what == CLOSE) ws_session_close(session, 4401, STR_NONE);
+        struct ws_outlet outlet = s->outlet;
+        if (what == CLOSE) ws_session_close(outlet.to, 4401, STR_NONE);
         if (what == UNSUBSCRIBE || what == UNSUBSCRIBE_BOTH || what == MOVE_TO_ANOTHER) ws_hub_unsubscribe(&hub, s);
         if (in_pairs) ws_hub_unsubscribe(&hub, sub(2 * visited + 1, 0));
-        if (what == MOVE_TO_ANOTHER) ws_hub_subscribe(&hub, s, session, 8, POINTS);
+        if (what == MOVE_TO_ANOTHER) ws_hub_subscribe(&hub, s, outlet, 8, POINTS);
     }
     ck_assert_int_eq(visited, in_pairs ? PEERS / 2 : PEERS);
     ck_assert(ws_hub_wanted(&hub, 7) == (what == LOOK || what == CLOSE || what == UNSUBSCRIBE_THE_NEXT));

@@ -18,6 +18,7 @@
 #include "core/clock.h"
 #include "core/digest.h"
 #include "ws/hub.h"
+#include "ws/session.h"
 
 static struct {
     uv_loop_t loop;

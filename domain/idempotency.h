@@ -1,4 +1,5 @@
-/* The header Idempotency-Key, which every POST that moves value accepts. */
+/* The header Idempotency-Key, which every POST that moves value accepts: for endpoints without a field of their own for
+ * it. One that has such a field says .header = "Idempotency-Key" in its row and finds the key in the field's value. */
 #pragma once
 
 #include "domain/app.h"

@@ -47,6 +47,7 @@ enum field_flags {
 struct field {
     const char *name;
     const char *aliases;      /* further names of the same field, separated by blanks, or NULL */
+    const char *header;       /* body fields: a header that says the same; given both, they must agree */
     enum field_in in;
     enum field_type type;
     unsigned flags;

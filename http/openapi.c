@@ -81,17 +81,18 @@ static void put_operation_id(struct buf *out, const struct http_options *o, cons
     }
 }
 
+/* A body field that has a header, too, is a parameter that need not be there. */
 static void put_parameters(struct buf *out, const struct endpoint *e)
 {
     open_member(out, STR("parameters"), '[');
     for (int i = 0; i < endpoint_field_count(e); i++) {
         const struct field *f = &e->fields[i];
-        if (f->in == IN_BODY) continue;
+        if (f->in == IN_BODY && !f->header) continue;
         json_open(out, '{');
-        put_text(out, "name", f->name);
-        put_text(out, "in", f->in == IN_PATH ? "path" : "query");
+        put_text(out, "name", f->in == IN_BODY ? f->header : f->name);
+        put_text(out, "in", f->in == IN_BODY ? "header" : f->in == IN_PATH ? "path" : "query");
         json_key(out, STR("required"));
-        json_bool(out, f->in == IN_PATH || (f->flags & FIELD_REQUIRED));
+        json_bool(out, f->in == IN_PATH || (f->in == IN_QUERY && (f->flags & FIELD_REQUIRED)));
         if (f->help) put_text(out, "description", f->help);
         json_key(out, STR("schema"));
         openapi_field(out, f);
@@ -100,11 +101,17 @@ static void put_parameters(struct buf *out, const struct endpoint *e)
     json_close(out, ']');
 }
 
-static int body_fields(const struct endpoint *e, unsigned flags)
+/* The body must have it: no header can stand for it. */
+static bool is_required_member(const struct field *f)
+{
+    return f->in == IN_BODY && (f->flags & FIELD_REQUIRED) && !f->header;
+}
+
+static int body_fields(const struct endpoint *e, bool required)
 {
     int n = 0;
     for (int i = 0; i < endpoint_field_count(e); i++)
-        n += e->fields[i].in == IN_BODY && (e->fields[i].flags & flags) == flags;
+        n += required ? is_required_member(&e->fields[i]) : e->fields[i].in == IN_BODY;
     return n;
 }
 
@@ -119,11 +126,11 @@ static void put_body_schema(struct buf *out, const struct endpoint *e)
         openapi_field(out, &e->fields[i]);
     }
     json_close(out, '}');
-    if (body_fields(e, FIELD_REQUIRED)) {
+    if (body_fields(e, true)) {
         open_member(out, STR("required"), '[');
         for (int i = 0; i < endpoint_field_count(e); i++) {
             const struct field *f = &e->fields[i];
-            if (f->in == IN_BODY && (f->flags & FIELD_REQUIRED)) json_string(out, str_from(f->name));
+            if (is_required_member(f)) json_string(out, str_from(f->name));
         }
         json_close(out, ']');
     }
@@ -148,10 +155,10 @@ static void put_example(struct buf *out, const char *text, bool with_shape)
 
 static void put_request_body(struct buf *out, const struct endpoint *e)
 {
-    if (!body_fields(e, 0)) return;
+    if (!body_fields(e, false)) return;
     open_member(out, STR("requestBody"), '{');
     json_key(out, STR("required"));
-    json_bool(out, body_fields(e, FIELD_REQUIRED) > 0);
+    json_bool(out, body_fields(e, true) > 0);
     open_member(out, STR("content"), '{');
     open_member(out, STR("application/json"), '{');
     json_key(out, STR("schema"));
@@ -183,7 +190,7 @@ static void put_security(struct buf *out, struct str schemes)
 
 static bool refusal_applies(const struct endpoint *e, int status, bool signs_in)
 {
-    bool has_body = body_fields(e, 0) > 0, has_path_field = strstr(e->path, "/:") != NULL;
+    bool has_body = body_fields(e, false) > 0, has_path_field = strstr(e->path, "/:") != NULL;
     switch (status) {
     case 400: return endpoint_field_count(e) > 0;
     case 401:

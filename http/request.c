@@ -16,6 +16,13 @@ struct str request_header(const struct http_request *req, struct str name)
     return STR_NONE;
 }
 
+int request_header_count(const struct http_request *req, struct str name)
+{
+    int n = 0;
+    for (int i = 0; i < req->header_count; i++) n += str_eq_nocase(req->headers[i].name, name);
+    return n;
+}
+
 /* The first cookie of the name, over all Cookie headers; quotes around the value are no part of it. */
 struct str request_cookie(const struct http_request *req, struct str name)
 {

@@ -51,6 +51,7 @@ struct http_request {
 };
 
 struct str request_header(const struct http_request *req, struct str name);   /* STR_NONE when absent */
+int request_header_count(const struct http_request *req, struct str name);   /* how often it was sent */
 /* A cookie's value; STR_NONE when absent. */
 struct str request_cookie(const struct http_request *req, struct str name);
 /* A query parameter that is not a declared field (percent-decoded, in the arena). */

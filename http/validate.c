@@ -21,6 +21,7 @@ struct check {
     const struct json *json;     /* NULL: from the path or the query */
     struct str text;             /* what was sent; of a JSON value its text */
     struct value *value;
+    const char *named;           /* how the field is called in a fault */
     char message[320];
 };
 
@@ -86,9 +87,32 @@ static const char *absent(struct check *c)
     return c->field->flags & FIELD_REQUIRED ? "is required" : take_initial(c);
 }
 
+/* The field's header; false: there is none. */
+static bool find_in_header(const struct check *c, struct str *text)
+{
+    *text = c->field->header && c->in->req ? request_header(c->in->req, str_from(c->field->header)) : STR_NONE;
+    return text->p != NULL;
+}
+
+static const char *validate_header_field(struct check *c, struct str text)
+{
+    bool in_body = c->json && c->json->type != JSON_NULL;
+    c->named = in_body ? c->field->name : c->field->header;
+    if (request_header_count(c->in->req, str_from(c->field->header)) > 1) return "must be sent once only";
+    if (in_body && !str_eq(c->text, text)) return "must be the same as in the header";
+    if (!in_body) {
+        c->json = NULL;
+        c->text = text;
+    }
+    return check_field(c);
+}
+
 static const char *validate_body_field(struct check *c)
 {
-    if (!c->in->body || !find_in_body(c)) return absent(c);
+    struct str text;
+    bool found = c->in->body && find_in_body(c);
+    if (find_in_header(c, &text)) return validate_header_field(c, text);
+    if (!found) return absent(c);
     unsigned flags = c->field->flags;
     if (c->json->type == JSON_NULL) return flags & (FIELD_NULLABLE | FIELD_REQUIRED) ? absent(c) : "must not be null";
     return check_field(c);
@@ -107,7 +131,7 @@ int validate(const struct endpoint *e, const struct validate_input *in, struct v
 {
     int param = 0;
     for (int i = 0; i < ENDPOINT_FIELDS_MAX && e->fields[i].name; i++) {
-        struct check c = { .field = &e->fields[i], .in = in, .value = &values[i] };
+        struct check c = { .field = &e->fields[i], .in = in, .value = &values[i], .named = e->fields[i].name };
         const char *fault;
         *c.value = (struct value){ 0 };
         switch (c.field->in) {
@@ -117,7 +141,7 @@ int validate(const struct endpoint *e, const struct validate_input *in, struct v
             c.text = in->path_params[param++];
             fault = check_field(&c);
         }
-        if (fault) validate_fault(faults, c.field->name, fault);
+        if (fault) validate_fault(faults, c.named, fault);
     }
     return faults->count;
 }

@@ -2,6 +2,8 @@
  *
  * - A body field is the first member present among the field's name and its aliases, a query field
  *   the first parameter; what no row names is ignored.
+ * - A field with a header takes its value from there when the body has none, so that it is not missing
+ *   then. What a header says is text; said twice, or otherwise in the body, it is a fault.
  * - Empty text in a required field counts as missing; an empty query parameter that is not text
  *   ("?page=") counts as not sent.
  * - null counts as not sent with FIELD_NULLABLE and in required fields, elsewhere it is a fault.
@@ -19,7 +21,7 @@ struct validate_input {
     const struct json *body;          /* an object, or NULL */
     /* As in http_options; NULL: ids are positive whole numbers. */
     int64_t (*decode_id)(struct http_request *req, int kind, struct str text);
-    struct http_request *req;         /* only handed to decode_id */
+    struct http_request *req;         /* for its headers, and handed to decode_id; NULL: there are no headers */
 };
 
 /* Fills `values` (as many as the endpoint has fields) and adds all faults in declared order;

@@ -21,8 +21,8 @@
     { .name = "amount", .type = FIELD_MONEY, .flags = FIELD_REQUIRED, .min = 1, .max = 999999999999999,              \
       .help = "more than 0, at most 2 decimals" }
 #define FIELD_KEY                                                                                                    \
-    { .name = "idempotencyKey", .type = FIELD_TEXT, .flags = FIELD_REQUIRED, .min = 1, .max = POSTING_KEY_CHARS_MAX, \
-      .help = "the same key never moves value twice" }
+    { .name = "idempotencyKey", .header = "Idempotency-Key", .type = FIELD_TEXT, .flags = FIELD_REQUIRED, .min = 1,  \
+      .max = POSTING_KEY_CHARS_MAX, .help = "the same key never moves value twice; here or in the header" }
 
 const struct endpoint bank_endpoints[] = {
     { .id = "BANK-03", .method = HTTP_POST, .path = "/api/accounts", .auth = AUTH_CUSTOMER, .run = bank_account_open,

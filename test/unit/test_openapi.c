@@ -22,6 +22,7 @@ static const struct endpoint bank[] = {
       .example = "{\"amount\":500,\"key\":\"k\"}",
       .fields = { { .name = "amount", .type = FIELD_MONEY, .flags = FIELD_REQUIRED, .min = 1, .help = "How much" },
                   { .name = "key", .type = FIELD_TEXT, .flags = FIELD_REQUIRED, .min = 1, .max = 128 },
+                  { .name = "id", .header = "X-Key", .type = FIELD_TEXT, .flags = FIELD_REQUIRED, .max = 9 },
                   { .name = "note", .type = FIELD_TEXT, .flags = FIELD_NULLABLE, .max = 200, .aliases = "memo" } } },
     { .id = "BANK-22", .method = HTTP_GET, .path = "/api/transactions", .auth = 3, .run = run,
       .fields = { { .name = "limit", .in = IN_QUERY, .type = FIELD_INT, .min = 1, .max = 100, .initial = "20" },
@@ -126,6 +127,9 @@ static const struct {
       "{\"type\":\"string\",\"minLength\":1,\"maxLength\":128}" },
     { "paths>/api/transactions>post>requestBody>content>application/json>schema>properties>note",
       "{\"type\":[\"string\",\"null\"],\"maxLength\":200,\"x-aliases\":\"memo\"}" },
+    { "paths>/api/transactions>post>parameters>0",
+      "{\"name\":\"X-Key\",\"in\":\"header\",\"required\":false,"
+      "\"schema\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":9}}" },
     { "paths>/api/transactions>post>responses>415>$ref", "#/components/responses/UnsupportedMediaType" },
     { "paths>/api/transactions>get>security>0", "{}" }, { "paths>/api/transactions>get>security>1", "{\"bearer\":[]}" },
     { "paths>/api/transactions>get>parameters>0>schema",

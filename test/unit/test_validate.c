@@ -318,9 +318,69 @@ START_TEST(all_faults_at_once)
 }
 END_TEST
 
+/* A field that a header may say, too: what the header and the body say, and what comes of it. */
+static const struct {
+    const char *header, *second, *body, *expected;
+} header_cases[] = {
+    { NULL, NULL, "{\"x\":\"a\"}", "a" },
+    { NULL, NULL, "{}", "! x is required" },
+    { "a", NULL, "{}", "a" },
+    { "a", NULL, NULL, "a" },
+    { "a", NULL, "{\"x\":null}", "a" },
+    { "a", NULL, "{\"x\":\"a\"}", "a" },
+    { "a", NULL, "{\"x\":\"b\"}", "! x must be the same as in the header" },
+    { "a", NULL, "{\"x\":\"\"}", "! x must be the same as in the header" },
+    { "5", NULL, "{\"x\":5}", "! x must be a string" },
+    { "", NULL, "{}", "! X-Key is required" },
+    { "abcd", NULL, "{}", "! X-Key must be 1 to 3 characters" },
+    { "abcd", NULL, "{\"x\":\"abcd\"}", "! x must be 1 to 3 characters" },
+    { "\xc3\xbc\xc3\xbc\xc3\xbc", NULL, "{}", "\xc3\xbc\xc3\xbc\xc3\xbc" },
+    { "\xfc", NULL, "{}", "! X-Key must be valid UTF-8" },
+    { "a\tb", NULL, "{}", "! X-Key must not contain control characters" },
+    { "a", "a", "{}", "! X-Key must be sent once only" },
+    { "a", "b", "{\"x\":\"a\"}", "! x must be sent once only" },
+};
+
+START_TEST(header)
+{
+    static const struct endpoint e = {
+        .id = "T", .method = HTTP_POST, .path = "/t", .run = run,
+        .fields = { { .name = "x", .header = "X-Key", .type = FIELD_TEXT, .flags = FIELD_REQUIRED, .min = 1,
+                      .max = 3 } } };
+    struct arena arena;
+    struct reply_faults faults = { 0 };
+    struct value value;
+    struct json *body = NULL;
+    const char *why;
+    char got[200];
+    struct http_header headers[] = { { STR("x-key"), str_from(header_cases[_i].header) },
+                                     { STR("X-KEY"), str_from(header_cases[_i].second) } };
+    struct http_request req = { .headers = headers,
+                                .header_count = !header_cases[_i].header ? 0 : header_cases[_i].second ? 2 : 1 };
+    arena_init(&arena);
+    if (header_cases[_i].body) {
+        ck_assert_int_eq(json_parse(str_from(header_cases[_i].body), &arena, &body, &why), OK);
+    }
+    struct validate_input in = { .arena = &arena, .body = body, .req = &req };
+    if (validate(&e, &in, &value, &faults)) {
+        struct json *fault;
+        ck_assert_int_eq(json_parse(buf_view(&faults.json), &arena, &fault, &why), OK);
+        ck_assert(!value.set);
+        snprintf(got, sizeof got, "! %.*s %.*s", STR_FMT(json_get(fault, STR("field"))->text),
+                 STR_FMT(json_get(fault, STR("message"))->text));
+    } else {
+        snprintf(got, sizeof got, "%.*s", STR_FMT(value.s));
+    }
+    ck_assert_str_eq(got, header_cases[_i].expected);
+    buf_fini(&faults.json);
+    arena_fini(&arena);
+}
+END_TEST
+
 int main(void)
 {
     TCase *t = tcase_create("validate");
+    tcase_add_loop_test(t, header, 0, (int) (sizeof header_cases / sizeof *header_cases));
     tcase_add_loop_test(t, field, 0, (int) (sizeof cases / sizeof *cases));
     tcase_add_test(t, email_lengths);
     tcase_add_test(t, all_faults_at_once);

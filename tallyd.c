@@ -28,6 +28,7 @@
 #include "domain/ops/ops.h"
 #include "domain/points/points.h"
 #include "domain/push/push.h"
+#include "domain/referral/referral.h"
 #include "domain/signin/signin.h"
 #include "domain/sql_endpoint.h"
 #include "migrations.h"
@@ -92,6 +93,13 @@ static enum flow_result stop_meters(void *arg)
     return FLOW_NEXT;
 }
 
+static enum flow_result stop_referrals(void *arg)
+{
+    struct server *s = arg;
+    referrals_close(s->app.referrals, resume_stop, s);
+    return FLOW_WAIT;
+}
+
 static enum flow_result stop_ledger(void *arg)
 {
     struct server *s = arg;
@@ -128,8 +136,9 @@ static enum flow_result stop_database(void *arg)
 }
 
 static const struct flow_step stop_steps[] = {
-    { "doors", stop_doors }, { "meters", stop_meters }, { "ledger", stop_ledger }, { "alerts", stop_alerts },
-    { "outbox", stop_outbox }, { "stream", stop_stream }, { "database", stop_database }, { NULL, NULL },
+    { "doors", stop_doors }, { "meters", stop_meters }, { "referrals", stop_referrals }, { "ledger", stop_ledger },
+    { "alerts", stop_alerts }, { "outbox", stop_outbox }, { "stream", stop_stream }, { "database", stop_database },
+    { NULL, NULL },
 };
 
 static void stopped(void *arg, enum err err)
@@ -339,6 +348,7 @@ static bool make_parts(struct server *s)
     app->passwords = work_queue_new(app->loop, 1, PASSWORDS_WAITING_MAX);
     app->auth = auth_new(app, str_from(secret));
     app->points = points_new(app);
+    app->referrals = referrals_new(app);
     app->outbox = outbox_new(app, s->mailer);
     app->alerts = alerts_new(app);
     s->cleanup = cleanup_new(app);

@@ -32,6 +32,7 @@ struct app {
     struct live *live;                /* domain/live: the stream into book and push */
     struct push *push;                /* domain/push: who hears what */
     struct points *points;            /* domain/points: levels */
+    struct referrals *referrals;      /* domain/referral: rewards that are owed */
     struct outbox *outbox;            /* domain/mail: the queue of mails */
     struct alerts *alerts;            /* domain/alerts: transfer alerts */
     struct http_server *http;

@@ -9,8 +9,7 @@ WITH created AS (
     RETURNING *
 ), credentials AS (
     INSERT INTO user_credentials (user_id, password_hash) SELECT id, $4::text FROM created
-), points AS (
-    INSERT INTO account (owner_user_id, kind, asset) SELECT id, 'points', 'PTS' FROM created RETURNING *
 )
-SELECT c.id, c.username, tell(user_message(c::users)), tell(account_message(p::account))
-FROM created c JOIN points p ON p.owner_user_id = c.id
+SELECT c.id, c.username, tell(user_message(c::users)), (SELECT count(*) FROM open_own_accounts(c.id)),
+    identity_proved(c.id, 'email', $1::text)
+FROM created c

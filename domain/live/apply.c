@@ -167,8 +167,11 @@ static bool take_text(struct message *message, struct str content)
     bool good = true;
     arena_init(&message->arena);
     if (json_parse(content, &message->arena, &m, &why) == OK) {
-        message->json = m;
-        good = take_json(message);
+        struct json *next = m->type == JSON_ARRAY ? m->child : m;
+        for (; next && good; next = next->next) {
+            message->json = next;
+            good = take_json(message);
+        }
     } else {
         log_error("live", "malformed_message", "why=%s", LOG_STR(str_from(why)));
     }

@@ -28,6 +28,6 @@ void live_close(struct live *l, void (*closed)(void *arg), void *arg);
 void live_free(struct live *l); /* after closed */
 
 /* Enters what a statement of ours returned as its message (user_message(), account_message() …), before the stream
- * brings it: the writer reads its own writes. Text is JSON. Returns the account when it was one's message, else
- * NULL. */
+ * brings it: the writer reads its own writes. Text is JSON, one message or an array of them. Returns the (last) account
+ * when it was one's message, else NULL. */
 const struct account *live_apply_own(struct live *l, struct str message);

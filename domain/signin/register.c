@@ -11,6 +11,7 @@
 #include "domain/live/live.h"
 #include "domain/mail/outbox.h"
 #include "domain/mail/text.h"
+#include "domain/referral/referral.h"
 #include "domain/signin/signin_private.h"
 #include "sql.h"
 
@@ -153,6 +154,7 @@ static enum err write_all(struct registration *r)
     db_text(&args, r->mail.html);
     db_i64(&args, app_of(req)->settings->token_ttl);
     db_text(&args, STR("bank"));
+    db_bool(&args, app_of(req)->settings->open);
     return db_exec(app_of(req)->db, &sql_signin_register, &args, on_written, r);
 }
 
@@ -167,6 +169,21 @@ static enum flow_result create(void *arg)
     return FLOW_FAIL;
 }
 
+static void on_settled(void *arg)
+{
+    struct registration *r = arg;
+    flow_resume(&r->flow);
+}
+
+/* With TALLY_OPEN the referrer has his points at once; otherwise when the e-mail is verified. */
+static enum flow_result reward(void *arg)
+{
+    struct registration *r = arg;
+    struct app *app = app_of(r->req);
+    if (!app->settings->open || !r->req->values[CODE].set) return FLOW_NEXT;
+    return referral_settle(app->referrals, r->result.person->id, on_settled, r) == OK ? FLOW_WAIT : FLOW_NEXT;
+}
+
 static void finished(void *arg, enum err err)
 {
     struct registration *r = arg;
@@ -174,7 +191,7 @@ static void finished(void *arg, enum err err)
 }
 
 static const struct flow_step steps[] = {
-    { "look", look }, { "hash", hash }, { "create", create }, { NULL, NULL },
+    { "look", look }, { "hash", hash }, { "create", create }, { "reward", reward }, { NULL, NULL },
 };
 
 void signin_register(struct http_request *req)

@@ -3,6 +3,7 @@
 #include "domain/auth/auth.h"
 #include "domain/mail/outbox.h"
 #include "domain/mail/text.h"
+#include "domain/referral/referral.h"
 #include "domain/signin/signin_private.h"
 #include "domain/sql_endpoint.h"
 #include "sql.h"
@@ -18,12 +19,23 @@ struct signin_link signin_link_new(const struct app *app, struct arena *arena)
     return link;
 }
 
+static void reply_verified(void *arg)
+{
+    reply_json(arg, 200, STR("{\"message\":\"Email verified\"}"));
+}
+
 static void on_verified(void *arg, enum err err, const struct db_result *r)
 {
     struct http_request *req = arg;
-    if (err != OK) sql_endpoint_failed(req, err, r);
-    else if (db_rows(r) == 0) reply_error(req, 401, "Verification link is invalid or expired");
-    else reply_json(req, 200, STR("{\"message\":\"Email verified\"}"));
+    if (err != OK) {
+        sql_endpoint_failed(req, err, r);
+    } else if (db_rows(r) == 0) {
+        reply_error(req, 401, "Verification link is invalid or expired");
+    } else {
+        bool due = db_cell_bool(r, 0, 1);
+        if (!due || referral_settle(app_of(req)->referrals, db_cell_i64(r, 0, 0), reply_verified, req) != OK)
+            reply_verified(req);
+    }
 }
 
 void signin_verify(struct http_request *req)

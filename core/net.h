@@ -70,4 +70,6 @@ bool net_is_tls(const struct net_conn *c);
 /* The peer's address as text ("203.0.113.7"), IPv4-mapped addresses as IPv4. Written into out. */
 enum { NET_ADDRESS_BYTES = 46 };
 struct str net_peer(const struct net_conn *c, char out[NET_ADDRESS_BYTES]);
-int net_fd(const struct net_conn *c);
+int net_fd(const struct net_conn *c);      /* -1 once it is closing */
+/* It will be written to soon: for those who write to thousands one after the other. */
+void net_prefetch(const struct net_conn *c);

@@ -8,7 +8,7 @@ enum {
     WS_SESSION_MAGIC = 0x77735365,
     WS_IOV_MAX = 64,    /* frames in one write */
     WS_RING_SLOTS = 16, /* of the smallest ring; only these are kept for reuse */
-    WS_RINGS_KEPT = 256,
+    WS_RINGS_KEPT = 16384,
     WS_RECEIVERS_KEPT = 16,
     WS_DRAIN_SLICE = 500, /* sessions closed a turn */
 };
@@ -73,6 +73,7 @@ struct ws_session {
     bool head_queued;               /* the queue's first member is the 101 head, no frame */
     uint16_t close_code, peer_code; /* what we sent and what the peer sent; 0: nothing yet */
     uint32_t pending;               /* bytes in net's hands after our last write; 0 again after on_drain */
+    uint32_t counted;               /* this session's part in ws_server.waiting */
     struct ws_server *server;
     struct net_conn *conn;
     struct ws_queue queue;
@@ -85,7 +86,6 @@ struct ws_session {
     uint64_t alive_ms;            /* when to ping, when the pong is overdue, when closing is overdue */
     uint64_t deadline_ms;         /* the user's; 0: none */
     uint64_t budget_us;           /* when the messages received so far would have been allowed at an even rate */
-    uint32_t counted;             /* this session's part in ws_server.waiting */
     uint64_t extra[];
 };
 _Static_assert(sizeof(struct ws_session) <= 208, "an idle session must stay small");
@@ -100,6 +100,8 @@ struct ws_server {
     struct list sessions, dirty;
     struct turn_item flush;
     bool flushed_late; /* the flush has already moved behind the other items of this turn */
+    uint64_t gather_until_us; /* no flush before: see server.c */
+    uv_timer_t gather;
     bool freed, draining;
     int count;
     int64_t waiting; /* bytes of all sessions */
@@ -109,6 +111,7 @@ struct ws_server {
     struct ws_frame *ping;
     struct ws_counters counters;
     uv_timer_t drain_timer;
+    int handles; /* the two timers, until their close callbacks */
     int drain_left; /* sessions not yet told */
     uint64_t drain_until_ms;
     void (*drained)(void *arg);

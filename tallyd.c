@@ -30,6 +30,7 @@
 #include "domain/push/push.h"
 #include "domain/referral/referral.h"
 #include "domain/signin/signin.h"
+#include "domain/sms/sms.h"
 #include "domain/sql_endpoint.h"
 #include "migrations.h"
 #include "sql.h"
@@ -45,6 +46,8 @@ enum {
     PASSWORDS_WAITING_MAX = 100,
     DRAIN_MS = 8000,          /* with what follows it below the ten seconds that supervisors usually wait */
     FILES_RESERVED = 128,
+    OUTBOUND_PER_HOST_MAX = 32,
+    OUTBOUND_WAITING_MAX = 1000,
 };
 
 static const struct endpoint *const endpoint_tables[] = {
@@ -56,6 +59,7 @@ struct server {
     struct arena arena;
     const struct settings *settings;
     struct mailer *mailer;
+    struct sms *sms;
     struct cleanup *cleanup;
     struct net_tls *tls;      /* NULL: plain */
     uv_signal_t sigterm, sigint;
@@ -100,6 +104,14 @@ static enum flow_result stop_referrals(void *arg)
     return FLOW_WAIT;
 }
 
+/* What waits for an answer from outside learns that there will be none, while there is still a database to note it. */
+static enum flow_result stop_outbound(void *arg)
+{
+    struct server *s = arg;
+    outbound_close(s->app.outbound, resume_stop, s);
+    return FLOW_WAIT;
+}
+
 static enum flow_result stop_ledger(void *arg)
 {
     struct server *s = arg;
@@ -121,6 +133,13 @@ static enum flow_result stop_outbox(void *arg)
     return FLOW_WAIT;
 }
 
+static enum flow_result stop_sms(void *arg)
+{
+    struct server *s = arg;
+    outbox_close(s->app.sms, resume_stop, s);
+    return FLOW_WAIT;
+}
+
 static enum flow_result stop_stream(void *arg)
 {
     struct server *s = arg;
@@ -136,9 +155,9 @@ static enum flow_result stop_database(void *arg)
 }
 
 static const struct flow_step stop_steps[] = {
-    { "doors", stop_doors }, { "meters", stop_meters }, { "referrals", stop_referrals }, { "ledger", stop_ledger },
-    { "alerts", stop_alerts }, { "outbox", stop_outbox }, { "stream", stop_stream }, { "database", stop_database },
-    { NULL, NULL },
+    { "doors", stop_doors }, { "meters", stop_meters }, { "outbound", stop_outbound }, { "referrals", stop_referrals },
+    { "ledger", stop_ledger }, { "alerts", stop_alerts }, { "outbox", stop_outbox }, { "sms", stop_sms },
+    { "stream", stop_stream }, { "database", stop_database }, { NULL, NULL },
 };
 
 static void stopped(void *arg, enum err err)
@@ -154,6 +173,7 @@ static void stopped(void *arg, enum err err)
     points_free(app->points);
     cleanup_free(s->cleanup);
     mailer_close(s->mailer);
+    sms_free(s->sms);
     work_queue_close(app->passwords);
     uv_close((uv_handle_t *) &s->sigterm, NULL);
     uv_close((uv_handle_t *) &s->sigint, NULL);
@@ -246,7 +266,18 @@ static bool make_outbound(struct server *s)
     s->mailer = mailer_new(s->app.loop, &options, &fault);
     if (!s->mailer) fail(fault);
     else log_info("tallyd", "service", "name=mail active=%s", options.host ? "smtp" : "outbox");
+    s->app.outbound = outbound_new(s->app.loop, OUTBOUND_PER_HOST_MAX, OUTBOUND_WAITING_MAX);
     return s->mailer != NULL;
+}
+
+/* The queues of what is to be sent, and who sends it. */
+static bool make_outboxes(struct server *s)
+{
+    const char *fault = NULL;
+    s->app.outbox = mail_outbox_new(&s->app, s->mailer);
+    s->sms = sms_new(&s->app, &fault);
+    if (!s->sms) fail(fault);
+    return s->sms != NULL;
 }
 
 static bool make_http(struct server *s)
@@ -349,7 +380,7 @@ static bool make_parts(struct server *s)
     app->auth = auth_new(app, str_from(secret));
     app->points = points_new(app);
     app->referrals = referrals_new(app);
-    app->outbox = outbox_new(app, s->mailer);
+    if (!make_outboxes(s)) return false;
     app->alerts = alerts_new(app);
     s->cleanup = cleanup_new(app);
     app->push = push_new(app);

@@ -4,6 +4,7 @@
 #include "core/limiter.h"
 #include "core/mail.h"
 #include "core/metrics.h"
+#include "core/outbound.h"
 #include "core/turn.h"
 #include "core/wheel.h"
 #include "core/work.h"
@@ -33,7 +34,9 @@ struct app {
     struct push *push;                /* domain/push: who hears what */
     struct points *points;            /* domain/points: levels */
     struct referrals *referrals;      /* domain/referral: rewards that are owed */
+    struct outbound *outbound;        /* HTTP to the outside */
     struct outbox *outbox;            /* domain/mail: the queue of mails */
+    struct outbox *sms;               /* domain/sms: the queue of text messages */
     struct alerts *alerts;            /* domain/alerts: transfer alerts */
     struct http_server *http;
     struct ws_server *ws;

@@ -82,6 +82,10 @@ static const struct setting table[] = {
     { .name = "TALLY_MAIL_FROM", TEXT, AT(mail_from), .help = "sender; unset: the user" },
     { .name = "SUPPORT_EMAIL", TEXT, AT(support_email), .help = "receiver of support tickets" },
 
+    { .name = "API_URL_SMSVIRO", TEXT, AT(smsviro_url),
+      .help = "text messages, with SMSVIROTOKEN; unset: they are files in the data directory" },
+    { .name = "SMSVIROTOKEN", TEXT, .secret = true, AT(smsviro_token), .help = "key of SMSViro" },
+
     { .name = "POINTS_REDEEM_RATE", .type = SETTING_DECIMAL, .min = 1, .max = 1000000000, .initial = "0.01",
       AT(redeem_rate), .help = "money per point" },
     { .name = "POINTS_PER_CURRENCY", .type = SETTING_DECIMAL, .min = 0, .max = 1000000000, .initial = "1",

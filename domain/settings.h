@@ -21,6 +21,8 @@ struct settings {
     /* mail */
     const char *smtp_host, *smtp_user, *smtp_password, *mail_from, *support_email, *gmail_user, *gmail_password;
     int64_t smtp_port;
+    /* outside services */
+    const char *smsviro_url, *smsviro_token;
     /* points */
     int64_t redeem_rate, points_per_currency;      /* millionths */
     int64_t points_min_redeem, points_referral;

@@ -29,8 +29,9 @@ LDFLAGS := $(LDFLAGS_$(VARIANT))
 SOURCES := $(wildcard core/*.c db/*.c http/*.c ws/*.c domain/*.c domain/*/*.c)
 SQL     := $(sort $(wildcard db/*.sql domain/*.sql domain/*/*.sql))
 MIGRATIONS := $(sort $(wildcard migrations/*.sql))
+WEB     := $(shell awk '$$1 == "asset" || $$1 == "page" {print "web/" $$3}' web/manifest)
 LLHTTP  := api http llhttp
-OBJECTS := $(SOURCES:%.c=$(B)/%.o) $(B)/gen/sql.o $(B)/gen/migrations.o $(LLHTTP:%=$(B)/llhttp/%.o)
+OBJECTS := $(SOURCES:%.c=$(B)/%.o) $(B)/gen/sql.o $(B)/gen/migrations.o $(B)/gen/web.o $(LLHTTP:%=$(B)/llhttp/%.o)
 QUIET := --no-print-directory $(if $(V),,-s)
 say = $(if $(V),,@printf '  %-5s %s\n' $(1) $@;)
 
@@ -90,7 +91,7 @@ browser: ## the dashboard in Chromium
 check-sql: build ## PREPARE every .sql file against a freshly migrated database
 	@scripts/check_sql $(SQL)
 
-lint: build/gen/sql.h ## the house rules, cppcheck
+lint: build/gen/sql.h build/gen/web.h ## the house rules, cppcheck
 	@scripts/lint
 
 format: ## clang-format over our C
@@ -126,20 +127,28 @@ $(B)/flags: FORCE
 	@mkdir -p $(@D)
 	@echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS)' | cmp -s - $@ || echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS)' > $@
 
-$(B)/%.o: %.c $(B)/flags | build/gen/sql.h build/gen/migrations.h
+# What the build stands on is looked for once; what is missing is named, with its mend.
+build/needs: scripts/setup web/package-lock.json
+	@scripts/setup --check build
+	@mkdir -p $(@D) && touch $@
+web/node_modules/%:
+	@scripts/setup --check build
+	@echo "make: $@ is missing although the npm packages are there; does web/manifest name it right?" >&2; exit 1
+
+$(B)/%.o: %.c $(B)/flags | build/needs build/gen/sql.h build/gen/migrations.h build/gen/web.h
 	@mkdir -p $(@D)
 	$(call say,cc)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 $(B)/gen/%.o: build/gen/%.c $(B)/flags
 	@mkdir -p $(@D)
-	$(call say,cc)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+	$(call say,cc)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 # Debian's llhttp is compiled loose; the strict mode refuses three shapes of request smuggling.
-$(B)/llhttp/%.o: /usr/share/llhttp/%.c $(B)/flags
+$(B)/llhttp/%.o: /usr/share/llhttp/%.c $(B)/flags | build/needs
 	@mkdir -p $(@D)
 	$(call say,cc)$(CC) -I/usr/share/include/llhttp -DLLHTTP_STRICT_MODE=1 $(CFLAGS_$(VARIANT)) -w -c -o $@ $<
 
-build/gen/embed_sql: scripts/embed_sql.c core/sql.h
+build/gen/embed_sql: scripts/embed_sql.c core/sql.h | build/needs
 	@mkdir -p $(@D)
 	$(call say,cc)gcc -O1 -o $@ $<
 
@@ -158,6 +167,13 @@ build/gen/migrations.c: build/gen/embed_sql $(MIGRATIONS) build/gen/sql.list
 	@cmp -s build/gen/migrations.h.new build/gen/migrations.h || cp build/gen/migrations.h.new build/gen/migrations.h
 build/gen/sql.h: build/gen/sql.c ;
 build/gen/migrations.h: build/gen/migrations.c ;
+
+# The pages and their assets, into one object.
+build/gen/web.c: scripts/embed_web web/manifest $(WEB) | build/needs
+	@mkdir -p $(@D)
+	$(call say,web)scripts/embed_web $@ build/gen/web.h.new
+	@cmp -s build/gen/web.h.new build/gen/web.h || cp build/gen/web.h.new build/gen/web.h
+build/gen/web.h: build/gen/web.c ;
 
 # A unit test, like a simulation, is a program of its own, with the check library, ASan and UBSan.
 build/asan/test/%: test/unit/%.c $(LIBRARY)

@@ -34,6 +34,7 @@
 #include "domain/sql_endpoint.h"
 #include "migrations.h"
 #include "sql.h"
+#include "web.h"
 
 #define TALLY_VERSION "0.1.0"
 
@@ -51,7 +52,7 @@ enum {
 };
 
 static const struct endpoint *const endpoint_tables[] = {
-    ops_endpoints, signin_endpoints, bank_endpoints, points_endpoints, push_endpoints, NULL,
+    ops_endpoints, signin_endpoints, bank_endpoints, points_endpoints, push_endpoints, web_endpoints, NULL,
 };
 
 struct server {

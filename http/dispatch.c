@@ -10,6 +10,7 @@
 
 #include "core/log.h"
 #include "core/must.h"
+#include "http/file.h"
 #include "http/reply.h"
 #include "http/server_private.h"
 
@@ -192,5 +193,6 @@ void request_authenticated(struct http_request *req)
     must(req->magic == HTTP_REQUEST_MAGIC && req->status == 0 && req->endpoint != NULL);
     if (!read_body(req) || !read_fields(req)) return;
     if (req->endpoint->run) req->endpoint->run(req);
+    else if (req->endpoint->file) reply_file(req, req->endpoint->file);
     else req->server->options.run_sql(req);
 }

@@ -75,7 +75,8 @@ void endpoint_check(const struct endpoint *e)
     int count = endpoint_field_count(e);
     must(e->id != NULL && e->id[0] != 0);
     must(e->method >= HTTP_GET && e->method <= HTTP_DELETE);
-    must((e->run == NULL) != (e->sql == NULL));
+    must((e->run != NULL) + (e->sql != NULL) + (e->file != NULL) == 1);
+    must(!e->file || e->method == HTTP_GET);
     must(!e->sql || e->sql->params <= count + 1);             /* $1 is the caller */
     must(e->status == 0 || (e->status >= 200 && e->status <= 299));
     must(e->rate_per_minute >= 0 && e->body_max >= 0);

@@ -9,7 +9,8 @@
  *         { 0 } };
  *
  * A row with `sql` and without `run` is answered by its one statement: $1 is the caller, the rest are
- * the fields in declared order, the single result column is the reply's JSON text. */
+ * the fields in declared order, the single result column is the reply's JSON text. One with `file` is
+ * answered by that file. */
 #pragma once
 
 #include <stdbool.h>
@@ -67,6 +68,7 @@ struct value {
 };
 
 struct http_request;
+struct http_file;
 
 enum { ENDPOINT_FIELDS_MAX = 16 };
 
@@ -87,6 +89,7 @@ struct endpoint {
     int auth;                 /* who may call; the meaning is http_options.authenticate's */
     void (*run)(struct http_request *req);   /* must answer exactly once, now or later */
     const struct sql *sql;
+    const struct http_file *file;
     int status;               /* of a success; 0: 200 */
     const char *not_found;    /* sql: message of the 404 when there is no row (or a NULL) */
     unsigned flags;

@@ -13,19 +13,21 @@ enum { DOCUMENT_BYTES_MAX = 16 << 20 };
 /* A refusal that every surface words alike; `name` is its key under components. */
 struct refusal {
     int status;
-    const char *name, *description;
+    const char *name, *description, *message;
 };
 
 static const struct refusal refusals[] = {
-    { 400, "BadRequest", "The body is not JSON, or fields are at fault; errors names them" },
-    { 401, "Unauthorized", "No valid proof of who calls" },
-    { 403, "Forbidden", "The caller may not do this" },
-    { 404, "NotFound", "There is no such thing" },
-    { 413, "PayloadTooLarge", "The body is longer than allowed" },
-    { 415, "UnsupportedMediaType", "The body is not application/json" },
-    { 429, "TooManyRequests", "Too many requests; Retry-After tells when to try again" },
-    { 500, "InternalServerError", "Unexpected; the log tells more, under the answer's X-Request-Id" },
-    { 503, "ServiceUnavailable", "Busy, or the database is away; try again after Retry-After" },
+    { 400, "BadRequest", "The body is not JSON, or fields are at fault; errors names them", "Validation failed" },
+    { 401, "Unauthorized", "No valid proof of who calls", "Unauthorized" },
+    { 403, "Forbidden", "The caller may not do this", "Forbidden" },
+    { 404, "NotFound", "There is no such thing", "Not Found" },
+    { 413, "PayloadTooLarge", "The body is longer than allowed", "Payload Too Large" },
+    { 415, "UnsupportedMediaType", "The body is not application/json", "Content-Type must be application/json" },
+    { 429, "TooManyRequests", "Too many requests; Retry-After tells when to try again",
+      "Too many requests, try again later" },
+    { 500, "InternalServerError", "Unexpected; the log tells more, under the answer's X-Request-Id",
+      "Internal Server Error" },
+    { 503, "ServiceUnavailable", "Busy, or the database is away; try again after Retry-After", "Service Unavailable" },
 };
 enum { REFUSALS = sizeof refusals / sizeof *refusals };
 
@@ -47,17 +49,6 @@ static bool is_shown(const struct endpoint *e)
 }
 
 /* --- the parts of an operation -------------------------------------------------------------------- */
-
-/* "BANK-05" belongs to "bank"; an id without a number to the server itself. */
-static struct str tag_of(const struct endpoint *e, char out[32])
-{
-    const char *dash = strchr(e->id, '-');
-    if (!dash) return STR("server");
-    size_t n = (size_t) (dash - e->id);
-    must(n > 0 && n < 32);
-    for (size_t i = 0; i < n; i++) out[i] = (char) (e->id[i] >= 'A' && e->id[i] <= 'Z' ? e->id[i] + 32 : e->id[i]);
-    return (struct str){ out, n };
-}
 
 /* Operation ids are unique, so an alias says which of its endpoint's further paths it is. */
 static void put_operation_id(struct buf *out, const struct http_options *o, const struct endpoint *e)
@@ -202,12 +193,22 @@ static bool refusal_applies(const struct endpoint *e, int status, bool signs_in)
     }
 }
 
+static void put_file_content(struct buf *out, const struct http_file *file)
+{
+    struct str type = file->type;
+    open_member(out, STR("content"), '{');
+    json_key(out, str_cut(&type, ';'));
+    json_raw(out, STR("{\"schema\":{\"type\":\"string\"}}"));
+    json_close(out, '}');
+}
+
 static void put_success(struct buf *out, const struct endpoint *e)
 {
     char status[16];
     snprintf(status, sizeof status, "%d", e->status ? e->status : 200);
     open_member(out, str_from(status), '{');
     put_text(out, "description", "Success");
+    if (e->file) put_file_content(out, e->file);
     if (e->reply) {
         open_member(out, STR("content"), '{');
         open_member(out, STR("application/json"), '{');
@@ -235,14 +236,14 @@ static void put_responses(struct buf *out, const struct endpoint *e, bool signs_
 
 static void put_operation(struct buf *out, const struct http_options *o, const struct endpoint *e)
 {
-    char method[8] = { 0 }, tag[32];
+    char method[8] = { 0 }, tag[OPENAPI_TAG_BYTES];
     const char *name = http_method_name(e->method);
     struct str schemes = schemes_of(o, e);
     for (size_t i = 0; name[i] && i + 1 < sizeof method; i++) method[i] = (char) (name[i] | 0x20);
     open_member(out, str_from(method), '{');
     put_operation_id(out, o, e);
     open_member(out, STR("tags"), '[');
-    json_string(out, tag_of(e, tag));
+    json_string(out, openapi_tag(o, e, tag));
     json_close(out, ']');
     if (e->summary) put_text(out, "summary", e->summary);
     if (e->description) put_text(out, "description", e->description);
@@ -309,28 +310,20 @@ static void put_paths(struct buf *out, const struct http_options *o)
 
 /* --- the rest ----------------------------------------------------------------------------------- */
 
-/* Tags in the order in which the tables first use them. */
-static void put_tags(struct buf *out, const struct http_options *o)
+static void put_refusal_content(struct buf *out, const struct refusal *r)
 {
-    struct str seen[64];
-    char names[64][32];
-    int count = 0;
-    open_member(out, STR("tags"), '[');
-    for (const struct endpoint *const *t = o->tables; *t; t++) {
-        for (const struct endpoint *e = *t; e->id; e++) {
-            must(count < 64);
-            if (!is_shown(e)) continue;
-            seen[count] = tag_of(e, names[count]);
-            int i = 0;
-            while (!str_eq(seen[i], seen[count])) i++;
-            if (i < count) continue;
-            json_open(out, '{');
-            json_key(out, STR("name"));
-            json_string(out, seen[count++]);
-            json_close(out, '}');
-        }
-    }
+    open_member(out, STR("content"), '{');
+    open_member(out, STR("application/json"), '{');
+    json_raw(out, STR("\"schema\":{\"$ref\":\"#/components/schemas/Error\"}"));
+    open_member(out, STR("example"), '{');
+    json_raw(out, STR("\"success\":false,\"status\":false"));
+    json_key(out, STR("errorCode"));
+    json_int(out, r->status);
+    put_text(out, "message", r->message);
+    open_member(out, STR("errors"), '[');
+    if (r->status == 400) json_raw(out, STR("{\"field\":\"amount\",\"message\":\"is required\"}"));
     json_close(out, ']');
+    for (int i = 0; i < 3; i++) json_close(out, '}');
 }
 
 static void put_refusals(struct buf *out)
@@ -343,8 +336,7 @@ static void put_refusals(struct buf *out)
         if (r->status == 429 || r->status == 503)
             json_raw(out, STR("\"headers\":{\"Retry-After\":{\"description\":\"Seconds to wait\","
                               "\"schema\":{\"type\":\"integer\"}}}"));
-        json_raw(out, STR("\"content\":{\"application/json\":{\"schema\":"
-                          "{\"$ref\":\"#/components/schemas/Error\"}}}"));
+        put_refusal_content(out, r);
         json_close(out, '}');
     }
     json_close(out, '}');
@@ -365,9 +357,12 @@ static void put_components(struct buf *out)
     put_refusals(out);
     json_raw(out, STR(
         "\"securitySchemes\":{"
-        "\"bearer\":{\"type\":\"http\",\"scheme\":\"bearer\",\"bearerFormat\":\"JWT\"},"
-        "\"cookie\":{\"type\":\"apiKey\",\"in\":\"cookie\",\"name\":\"token\"},"
-        "\"basic\":{\"type\":\"http\",\"scheme\":\"basic\"}}"));
+        "\"bearer\":{\"type\":\"http\",\"scheme\":\"bearer\",\"bearerFormat\":\"JWT\","
+        "\"description\":\"The token of a log-in's answer\"},"
+        "\"cookie\":{\"type\":\"apiKey\",\"in\":\"cookie\",\"name\":\"token\","
+        "\"description\":\"The same token; a log-in sets the cookie, and browsers send it by themselves\"},"
+        "\"basic\":{\"type\":\"http\",\"scheme\":\"basic\","
+        "\"description\":\"An API key: its holder as user name, the key as password\"}}"));
     json_close(out, '}');
 }
 
@@ -380,13 +375,14 @@ void openapi_build(const struct http_options *options, struct buf *out)
     open_member(out, STR("info"), '{');
     put_text(out, "title", options->title ? options->title : "API");
     put_text(out, "version", options->version ? options->version : "0");
+    if (options->description) put_text(out, "description", options->description);
     json_close(out, '}');
     open_member(out, STR("servers"), '[');
     json_open(out, '{');
     put_text(out, "url", url);
     json_close(out, '}');
     json_close(out, ']');
-    put_tags(out, options);
+    openapi_put_tags(out, options);
     put_paths(out, options);
     put_components(out);
     json_close(out, '}');

@@ -6,6 +6,12 @@
 /* Initialises `out`. A row whose `example` or `reply` is not JSON stops the server at start. */
 void openapi_build(const struct http_options *options, struct buf *out);
 
+/* The group of an endpoint; lives as long as `own`, which is used when options.tags has no name for it. */
+enum { OPENAPI_TAG_BYTES = 32 };
+struct str openapi_tag(const struct http_options *options, const struct endpoint *e, char own[OPENAPI_TAG_BYTES]);
+/* The document's list of groups: those of options.tags in their order, then the others in the tables'. */
+void openapi_put_tags(struct buf *out, const struct http_options *options);
+
 /* The shape of an example value as a JSON schema. */
 struct json;
 void openapi_shape(struct buf *out, const struct json *example);

@@ -70,6 +70,7 @@ struct http_server *http_server_new(uv_loop_t *loop, struct turn *turn, struct w
     bool https = str_starts_nocase(str_from(s->options.public_url), STR("https:"));
     reply_block_init(&s->block, s->cors.constant, https);
     openapi_build(&s->options, &s->openapi);
+    http_file_init(&s->openapi_file, STR("application/json; charset=utf-8"), buf_view(&s->openapi));
     int rate = s->options.rate_per_minute;
     if (rate) s->limiter = limiter_new(rate, rate, LIMITER_KEYS);
     s->on_last_conn = on_last_conn;
@@ -106,9 +107,9 @@ bool http_origin_allowed(const struct http_server *s, struct str origin)
     return cors_is_allowed(&s->cors, origin);
 }
 
-struct str http_openapi(const struct http_server *s)
+const struct http_file *http_openapi(const struct http_server *s)
 {
-    return buf_view(&s->openapi);
+    return &s->openapi_file;
 }
 
 struct limiter *http_endpoint_limiter(const struct http_server *s, const struct endpoint *e)

@@ -7,7 +7,13 @@
 #include "core/net.h"
 #include "core/turn.h"
 #include "core/wheel.h"
+#include "http/file.h"
 #include "http/request.h"
+
+/* Rows whose id starts with the prefix and a dash stand together in the OpenAPI document under this name. */
+struct http_tag {
+    const char *prefix, *name, *description;
+};
 
 struct http_options {
     const struct endpoint *const *tables;   /* arrays ending at id == NULL; the list ends with NULL */
@@ -29,7 +35,8 @@ struct http_options {
     const char *const *cors_origins;        /* NULL-terminated; NULL: "*" without credentials */
     const char *public_url;                 /* its origin is always allowed; https adds HSTS */
     const char *const *trusted_proxies;     /* whose X-Forwarded-For is believed; NULL-terminated or NULL */
-    const char *title, *version;            /* of the OpenAPI document */
+    const char *title, *version, *description;   /* of the OpenAPI document; the last may be NULL (Markdown) */
+    const struct http_tag *tags;            /* its groups, in this order; ends at prefix == NULL; may be NULL */
     int rate_per_minute;                    /* general, per address; 0: off */
     int requests_max;                       /* under way at once; beyond it 503 */
 
@@ -59,4 +66,4 @@ void request_authenticated(struct http_request *req);
 bool http_origin_allowed(const struct http_server *s, struct str origin);
 
 /* The OpenAPI 3.1 document, made once when the server is; lives as long as it. */
-struct str http_openapi(const struct http_server *s);
+const struct http_file *http_openapi(const struct http_server *s);

@@ -58,6 +58,7 @@ struct http_server {
     struct cors cors;
     struct buf block;                   /* the header lines of every answer, see reply.c */
     struct buf openapi;
+    struct http_file openapi_file;      /* of these bytes */
     struct map limiters;                /* of endpoints with a rate of their own, by the id's hash */
 
     struct wheel_timer drain_deadline;

@@ -68,7 +68,7 @@ static void metrics(struct http_request *req)
 
 static void openapi(struct http_request *req)
 {
-    reply_json(req, 200, http_openapi(req->server));
+    reply_file(req, http_openapi(req->server));
 }
 
 const struct endpoint ops_endpoints[] = {

@@ -8,6 +8,7 @@
 #include "domain/signin/signin_private.h"
 #include "domain/sql_endpoint.h"
 #include "sql.h"
+#include "web.h"
 
 enum { REPLY_BYTES_MAX = 8192 };
 
@@ -42,10 +43,8 @@ const struct endpoint signin_endpoints[] = {
     { .id = "BANK-26-RESEND", .method = HTTP_POST, .path = "/api/auth/verify-email/resend", .auth = AUTH_CUSTOMER,
       .run = signin_verify_resend, .flags = ENDPOINT_BODY_IGNORED, .summary = "Mail a new link",
       .reply = "{\"message\":\"Verification email sent\"}" },
-    { .id = "BANK-26-PAGE", .method = HTTP_GET, .path = "/verify-email", .run = signin_verify_page,
+    { .id = "BANK-26-PAGE", .method = HTTP_GET, .path = "/verify-email", .file = &web_verify_email_html,
       .flags = ENDPOINT_HIDDEN, .summary = "The page behind the link, with a button" },
-    { .id = "BANK-26-SCRIPT", .method = HTTP_GET, .path = "/verify-email.js", .run = signin_verify_script,
-      .flags = ENDPOINT_HIDDEN, .summary = "What the button does" },
     { 0 },
 };
 

@@ -14,8 +14,6 @@ void signin_logout(struct http_request *req);          /* BANK-20 */
 void signin_me(struct http_request *req);              /* BANK-21 */
 void signin_verify(struct http_request *req);          /* BANK-26 */
 void signin_verify_resend(struct http_request *req);
-void signin_verify_page(struct http_request *req);
-void signin_verify_script(struct http_request *req);
 
 /* What came out of a flow: a session, or a refusal with its own words (message NULL: what the error
  * says). */

@@ -1,5 +1,6 @@
 /* BANK-26: the link that proves an e-mail address. A link in a mail is opened by scanners and
- * previews too, so it leads to a page whose button does it, and the page itself changes nothing. */
+ * previews too, so it leads to a page (web/verify-email.html) whose button does it, and the page itself changes
+ * nothing. */
 #include "domain/auth/auth.h"
 #include "domain/mail/outbox.h"
 #include "domain/mail/text.h"
@@ -82,47 +83,4 @@ void signin_verify_resend(struct http_request *req)
     db_text(&args, mail.html);
     enum err err = db_exec(app->db, &sql_signin_verify_resend, &args, on_asked, req);
     if (err != OK) reply_err(req, err);
-}
-
-/* The page and its script: the policy of our pages allows scripts of our own address only, no
- * inline ones. */
-
-static const char page[] =
-    "<!doctype html>\n"
-    "<html lang=\"en\">\n"
-    "<head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">"
-    "<link rel=\"icon\" href=\"data:,\"><title>Confirm your e-mail address</title>"
-    "<script src=\"/verify-email.js\" defer></script></head>\n"
-    "<body><main><h1>Confirm your e-mail address</h1>\n"
-    "<form id=\"form\"><button>Confirm</button></form>\n"
-    "<p id=\"said\" role=\"status\"></p>\n"
-    "<noscript><p>This page needs JavaScript.</p></noscript></main></body>\n"
-    "</html>\n";
-
-static const char script[] =
-    "const form = document.getElementById('form');\n"
-    "const said = document.getElementById('said');\n"
-    "form.addEventListener('submit', async (event) => {\n"
-    "  event.preventDefault();\n"
-    "  form.hidden = true;\n"
-    "  try {\n"
-    "    const token = new URLSearchParams(location.search).get('token') ?? '';\n"
-    "    const reply = await fetch('/api/auth/verify-email', {\n"
-    "      method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ token }) });\n"
-    "    said.textContent = (await reply.json()).message;\n"
-    "    form.hidden = reply.status < 500;\n"
-    "  } catch {\n"
-    "    said.textContent = 'That did not work, please try again.';\n"
-    "    form.hidden = false;\n"
-    "  }\n"
-    "});\n";
-
-void signin_verify_page(struct http_request *req)
-{
-    reply_body(req, 200, STR("text/html; charset=utf-8"), str_from(page));
-}
-
-void signin_verify_script(struct http_request *req)
-{
-    reply_body(req, 200, STR("text/javascript; charset=utf-8"), str_from(script));
 }

@@ -32,8 +32,10 @@ function exchange(server, method, path, { token, basic, body, headers = {}, time
       reply.on('data', (part) => parts.push(part));
       reply.on('error', reject);
       reply.on('end', () => {
-        const text = Buffer.concat(parts).toString('utf8');
-        resolve({ status: reply.statusCode, headers: reply.headers, text, json: parse(text, reply.headers) });
+        const came = Buffer.concat(parts);
+        const text = came.toString('utf8');
+        const json = parse(text, reply.headers);
+        resolve({ status: reply.statusCode, headers: reply.headers, bytes: came, text, json });
       });
     });
     sent.on('timeout', () => sent.destroy(new Error(`no answer to ${method} ${path} within ${timeout} ms`)));
@@ -47,7 +49,7 @@ function parse(text, headers) {
 }
 
 /**
- * api(server).post('/api/accounts', { token, basic, body, headers, timeout }) → { status, headers, json, text }.
+ * api(server).post('/api/accounts', { token, basic, body, headers, timeout }) → { status, headers, json, text, bytes }.
  * `defaults` are merged under each call's options, so api(server, { token }) speaks for one person.
  */
 export function api(server, defaults = {}) {

@@ -4,11 +4,14 @@
 
 #include <stdio.h>
 
+#include "http/file.h"
 #include "http/openapi.h"
 
 static void run(struct http_request *req) { (void) req; }
 
 #define PATH_FIELD(n) { .name = n, .in = IN_PATH, .type = FIELD_ID }
+
+static const struct http_file page = { .type = { "text/html; charset=utf-8", 24 } };
 
 static const struct endpoint bank[] = {
     { .id = "BANK-04", .method = HTTP_GET, .path = "/api/accounts", .auth = 1, .run = run, .summary = "List \"all\"",
@@ -37,6 +40,7 @@ static const struct endpoint rest[] = {
     { .id = "FIN-17", .method = HTTP_POST, .path = "/claim", .run = run, .flags = ENDPOINT_ALIAS },
     { .id = "ROOT", .method = HTTP_GET, .path = "/", .run = run },
     { .id = "SECRET", .method = HTTP_GET, .path = "/secret", .run = run, .flags = ENDPOINT_HIDDEN },
+    { .id = "WEB-1", .method = HTTP_GET, .path = "/page", .file = &page },
     { .id = "BANK-99", .method = HTTP_DELETE, .path = "/api/accounts", .run = run, .not_found = "Account not found",
       .status = 204 },
     { 0 },
@@ -50,6 +54,11 @@ static const char *auth_schemes(int auth)
 
 static void authenticate(struct http_request *req) { (void) req; }
 
+/* "FIN" before "BANK", which the tables use first; nothing of "POS" is there. */
+static const struct http_tag tags[] = {
+    { "FIN", "fintech", "Cards" }, { "POS", "pos", "Tills" }, { "BANK", "bank", NULL }, { NULL, NULL, NULL },
+};
+
 static struct fixture f;
 static struct arena arena;
 static struct json *doc;
@@ -58,9 +67,10 @@ static void set_up(void)
 {
     const char *why = NULL;
     fixture_init(&f, &(struct http_options){ .tables = tables, .title = "tally", .version = "1.2.3",
+                                             .description = "All of it", .tags = tags,
                                              .auth_schemes = auth_schemes, .authenticate = authenticate });
     arena_init(&arena);
-    ck_assert_msg(json_parse(http_openapi(f.server), &arena, &doc, &why) == OK, "%s", why);
+    ck_assert_msg(json_parse(http_openapi(f.server)->bytes, &arena, &doc, &why) == OK, "%s", why);
 }
 
 static void tear_down(void)
@@ -91,7 +101,13 @@ static const struct {
     const char *way, *text;      /* text NULL: must be absent */
 } facts[] = {
     { "openapi", "3.1.0" }, { "info>title", "tally" }, { "info>version", "1.2.3" },
-    { "tags>0>name", "bank" }, { "tags>1>name", "fin" }, { "tags>2>name", "server" }, { "tags>3", NULL },
+    { "info>description", "All of it" },
+    { "tags>0>name", "fintech" }, { "tags>0>description", "Cards" }, { "tags>1>name", "bank" },
+    { "tags>1>description", NULL }, { "tags>2>name", "server" }, { "tags>3>name", "web" }, { "tags>4", NULL },
+    { "paths>/claim>post>tags>0", "fintech" }, { "paths>/>get>tags>0", "server" },
+    { "paths>/page>get>responses>200>content", "{\"text/html\":{\"schema\":{\"type\":\"string\"}}}" },
+    { "components>responses>NotFound>content>application/json>example",
+      "{\"success\":false,\"status\":false,\"errorCode\":404,\"message\":\"Not Found\",\"errors\":[]}" },
     { "paths>/secret", NULL }, { "paths>/>get>operationId", "ROOT" },
     { "paths>/api/accounts>get>operationId", "BANK-04" },
     { "paths>/api/accounts>post>operationId", "BANK-03" },

@@ -20,7 +20,6 @@ export const built = [
   { id: 'BANK-26', method: 'POST', path: '/api/auth/verify-email' },
   { id: 'BANK-26-RESEND', method: 'POST', path: '/api/auth/verify-email/resend' },
   { id: 'BANK-26-PAGE', method: 'GET', path: '/verify-email', hidden: 'text/html' },
-  { id: 'BANK-26-SCRIPT', method: 'GET', path: '/verify-email.js', hidden: 'text/javascript' },
 ];
 
 /** The token of the newest mail to this address, out of the outbox. */

@@ -23,6 +23,7 @@
 #include "domain/bank/bank.h"
 #include "domain/cleanup/cleanup.h"
 #include "domain/command/command.h"
+#include "domain/docs/docs.h"
 #include "domain/live/live.h"
 #include "domain/mail/outbox.h"
 #include "domain/ops/ops.h"
@@ -52,7 +53,8 @@ enum {
 };
 
 static const struct endpoint *const endpoint_tables[] = {
-    ops_endpoints, signin_endpoints, bank_endpoints, points_endpoints, push_endpoints, web_endpoints, NULL,
+    ops_endpoints,  signin_endpoints, bank_endpoints, points_endpoints,
+    push_endpoints, docs_endpoints,   web_endpoints,  NULL,
 };
 
 struct server {
@@ -173,6 +175,7 @@ static void stopped(void *arg, enum err err)
     auth_free(app->auth);
     points_free(app->points);
     cleanup_free(s->cleanup);
+    docs_free(app->docs);
     mailer_close(s->mailer);
     sms_free(s->sms);
     work_queue_close(app->passwords);
@@ -297,6 +300,8 @@ static bool make_http(struct server *s)
         .public_url = settings->public_url,
         .trusted_proxies = settings->proxy_list,
         .title = "tally",
+        .description = docs_description,
+        .tags = docs_tags,
         .version = TALLY_VERSION,
         .rate_per_minute = settings->rate_limit ? (int) settings->rate_per_minute : 0,
         .requests_max = REQUESTS_MAX,
@@ -384,6 +389,7 @@ static bool make_parts(struct server *s)
     if (!make_outboxes(s)) return false;
     app->alerts = alerts_new(app);
     s->cleanup = cleanup_new(app);
+    app->docs = docs_new(app, TALLY_VERSION);
     app->push = push_new(app);
     app->live = live_new(app);
     return make_http(s);

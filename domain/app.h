@@ -38,6 +38,7 @@ struct app {
     struct outbox *outbox;            /* domain/mail: the queue of mails */
     struct outbox *sms;               /* domain/sms: the queue of text messages */
     struct alerts *alerts;            /* domain/alerts: transfer alerts */
+    struct docs *docs;                /* domain/docs: what is said of the interface */
     struct http_server *http;
     struct ws_server *ws;
     struct ws_hub hub;

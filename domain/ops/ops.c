@@ -66,11 +66,6 @@ static void metrics(struct http_request *req)
     buf_fini(&b);
 }
 
-static void openapi(struct http_request *req)
-{
-    reply_file(req, http_openapi(req->server));
-}
-
 const struct endpoint ops_endpoints[] = {
     { .id = "USR-43", .method = HTTP_GET, .path = "/health", .run = health, .summary = "The process is alive",
       .reply = "{\"status\":\"OK\",\"timestamp\":\"2024-01-01T00:00:00.000Z\",\"uptime\":123.45}" },
@@ -79,7 +74,5 @@ const struct endpoint ops_endpoints[] = {
       .reply = "{\"ready\":true,\"database\":\"up\",\"ledger\":\"up\",\"stream\":\"live\",\"stopping\":false}" },
     { .id = "OPS-METRICS", .method = HTTP_GET, .path = "/metrics", .run = metrics, .auth = AUTH_METRICS,
       .flags = ENDPOINT_HIDDEN, .summary = "Metrics in Prometheus' text form" },
-    { .id = "OPS-OPENAPI", .method = HTTP_GET, .path = "/openapi.json", .run = openapi, .flags = ENDPOINT_HIDDEN,
-      .summary = "This interface as an OpenAPI 3.1 document" },
     { 0 },
 };

@@ -1,4 +1,4 @@
-/* What operators and their tools ask: alive, ready, metrics, the documents of the interface. */
+/* What operators and their tools ask: alive, ready, metrics. */
 #pragma once
 
 #include "domain/app.h"

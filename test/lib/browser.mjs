@@ -8,12 +8,18 @@ const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/
 const args = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
   '--disable-component-update', '--disable-sync'];
 
-/** A browser with one page; `faults` gathers what its console calls an error, and pages that threw. */
+/**
+ * A browser with one page; `faults` gathers what its console calls an error, and pages that threw; `asked` the addresses
+ * of all that was loaded, over HTTP or as a WebSocket.
+ */
 export async function openBrowser() {
   const browser = await chromium.launch({ executablePath, args });
   const page = await browser.newPage();
   const faults = [];
+  const asked = [];
   page.on('console', (message) => message.type() === 'error' && faults.push(message.text()));
   page.on('pageerror', (error) => faults.push(String(error)));
-  return { page, faults, close: () => browser.close() };
+  page.on('request', (request) => asked.push(request.url()));
+  page.on('websocket', (socket) => asked.push(socket.url()));
+  return { page, faults, asked, close: () => browser.close() };
 }

@@ -1,0 +1,209 @@
+// What the server says about itself: REW-12 (the page at /api), REW-20 and OPS-OPENAPI (the document of the requests),
+// OPS-ASYNCAPI (the document of the events), REW-21 (the page on which events arrive). That each endpoint is in the
+// document, with an example that works, is endpoints.test.mjs.
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { api, socket } from '../lib/client.mjs';
+import { fund, register, systemUser } from '../lib/people.mjs';
+import { eventsOf, listen, settledCustomer } from '../lib/listen.mjs';
+import { fits } from '../lib/schema.mjs';
+import { startServer } from '../lib/server.mjs';
+import { fails } from '../lib/shapes.mjs';
+
+let server;
+let anybody;
+let events;       // the AsyncAPI document
+before(async () => {
+  server = await startServer({ env: { TALLY_PUBLIC_URL: 'https://tally.example:8443' } });
+  anybody = api(server);
+  events = (await anybody.get('/asyncapi.json')).json;
+});
+after(() => server?.stop());
+
+/** What a $ref of the document stands for. */
+function resolve(document, ref) {
+  assert.ok(ref.startsWith('#/'), ref);
+  return ref.slice(2).split('/').reduce((at, name) => at?.[name], document);
+}
+
+function refsOf(value) {
+  if (value === null || typeof value !== 'object') return [];
+  return Object.entries(value).flatMap(([name, member]) => (name === '$ref' ? [member] : refsOf(member)));
+}
+
+describe('REW-12: the page', () => {
+  test('stands at /api and /api/, and nowhere below', async () => {
+    for (const path of ['/api', '/api/', '/api?x=1']) {
+      const reply = await anybody.get(path);
+      assert.equal(reply.status, 200, path);
+      assert.equal(reply.headers['content-type'], 'text/html; charset=utf-8');
+      assert.match(reply.text, /\/assets\/[0-9a-f]+\/swagger-ui\.js/);
+    }
+    for (const path of ['/api/docs', '/api/index.html', '/api//', '/API']) fails(await anybody.get(path), 404);
+    fails(await anybody.post('/api'), 405);
+  });
+});
+
+describe('REW-20: the document of the requests', () => {
+  test('is the same under both of its names, and 304 to who has it', async () => {
+    const [one, other] = [await anybody.get('/api-json'), await anybody.get('/openapi.json')];
+    assert.equal(one.text, other.text);
+    for (const { headers } of [one, other]) assert.equal(headers['content-type'], 'application/json; charset=utf-8');
+    const again = await anybody.get('/api-json', { headers: { 'if-none-match': one.headers.etag } });
+    assert.equal(again.status, 304);
+  });
+
+  test('groups the surfaces under the names of their codes, and says how to prove who calls', async () => {
+    const { json } = await anybody.get('/api-json');
+    const names = json.tags.map(({ name }) => name);
+    const known = ['bank', 'points', 'rewards', 'userstate', 'fintech', 'pos', 'server'];
+    assert.deepEqual(names, known.filter((name) => names.includes(name)), 'in this order');
+    for (const name of ['bank', 'points', 'rewards', 'userstate', 'server']) assert.ok(names.includes(name), name);
+    for (const tag of json.tags) assert.ok(tag.description.length > 10, tag.name);
+    for (const methods of Object.values(json.paths)) {
+      for (const { tags } of Object.values(methods)) assert.ok(tags.length === 1 && names.includes(tags[0]), tags.join());
+    }
+    assert.equal(json.paths['/api/transactions'].post.tags[0], 'bank');
+    assert.equal(json.paths['/health'].get.tags[0], 'userstate');
+    assert.deepEqual(Object.keys(json.components.securitySchemes), ['bearer', 'cookie', 'basic']);
+    assert.equal(json.servers[0].url, 'https://tally.example:8443');
+    const { content } = json.paths['/api'].get.responses['200'];
+    assert.deepEqual(Object.keys(content), ['text/html']);
+  });
+
+  test('shows an error body for each refusal', async () => {
+    const { json } = await anybody.get('/api-json');
+    for (const [name, { content }] of Object.entries(json.components.responses)) {
+      const { example } = content['application/json'];
+      fits(json.components.schemas.Error, example, name);
+    }
+    const shown = json.components.responses.NotFound.content['application/json'].example;
+    const real = (await anybody.get('/nowhere')).json;
+    assert.deepEqual(shown, real);
+  });
+});
+
+describe('REW-21: the page on which events arrive', () => {
+  test('is there', async () => {
+    const { text } = await anybody.get('/websocket-test.html');
+    assert.match(text, /<title>tally: watch events arrive<\/title>/);
+  });
+});
+
+describe('OPS-ASYNCAPI: the document of the events', () => {
+  test('is AsyncAPI 3.0 and complete in itself', () => {
+    assert.equal(events.asyncapi, '3.0.0');
+    assert.ok(events.info.title && events.info.version);
+    const refs = refsOf(events);
+    assert.ok(refs.length > 50, `${refs.length} references`);
+    for (const ref of refs) assert.ok(resolve(events, ref), ref);
+    assert.equal(events.servers.websocket.host, 'tally.example:8443');
+    assert.equal(events.servers.websocket.protocol, 'wss');
+    assert.equal(events.servers.socketio.pathname, '/socket.io/');
+  });
+
+  test('has both doors, with every event of the contract', () => {
+    const shown = Object.values(events.channels).map(({ address, servers: [{ $ref }], messages }) => ({
+      door: `${$ref.split('/').pop()} ${address}`, names: Object.values(messages).map(({ name }) => name),
+    }));
+    const canonical = ['points-updated', 'level-up', 'payment-status', 'balance-updated'];
+    const expected = {
+      'websocket /ws': [...canonical, 'hello', 'resync', 'subscribed', 'auth', 'subscribe', 'unsubscribe', 'ping'],
+      'websocket /rewards': ['pointsUpdated', 'rewardRedeemed'],
+      'socketio /': ['level-up', 'referral-reward', 'payment:status:update', 'balance-updated', 'subscribe:payment',
+        'unsubscribe:payment', 'join'],
+      'socketio /rewards': ['pointsUpdated', 'rewardRedeemed', 'subscribe', 'unsubscribe'],
+    };
+    assert.deepEqual(shown.map(({ door }) => door).sort(), Object.keys(expected).sort());
+    for (const { door, names } of shown) {
+      for (const name of expected[door]) assert.ok(names.includes(name), `${name} on ${door}`);
+    }
+  });
+
+  test('shows an example of each message, which is what its schema says', () => {
+    for (const [key, { messages }] of Object.entries(events.channels)) {
+      for (const [name, message] of Object.entries(messages)) {
+        assert.match(name, /^[\w.-]+$/);
+        assert.ok(message.summary.length > 5, name);
+        fits(message.payload, message.examples[0].payload, `${key} ${name}`);
+      }
+    }
+  });
+
+  test('says of each message who sends it, and of each request what answers it', () => {
+    const used = new Set();
+    for (const [key, { action, channel, messages, reply }] of Object.entries(events.operations)) {
+      assert.ok(action === 'send' || action === 'receive', key);
+      for (const { $ref } of [...messages, ...reply?.messages ?? []]) {
+        assert.ok($ref.startsWith(`${channel.$ref}/messages/`), `${key}: ${$ref}`);
+        used.add($ref);
+      }
+      if (action === 'receive') assert.ok(reply?.messages.length, `${key} is answered`);
+    }
+    for (const [key, { messages }] of Object.entries(events.channels)) {
+      for (const name of Object.keys(messages)) assert.ok(used.has(`#/channels/${key}/messages/${name}`), `${key} ${name}`);
+    }
+  });
+});
+
+describe('what comes over /ws', () => {
+  const seen = new Set();
+  /** Every frame that the socket has got is what the document says of it. */
+  function check(ws) {
+    for (const frame of ws.frames) {
+      const message = events.channels.ws.messages[frame.type];
+      assert.ok(message, `${frame.type} is not in the document`);
+      fits(message.payload, frame, frame.type);
+      seen.add(frame.type);
+    }
+  }
+
+  test('is what the document says: events, greetings, answers', async () => {
+    const system = await systemUser(server);
+    const admin = await register(server, { name: 'Root' });
+    await server.command('user', 'role', '--email', admin.email, '--role', 'admin');
+    const ada = await settledCustomer(server, system, { name: 'Ada' });
+    const grant = { body: { userId: ada.id, amount: 5000, reason: 'a test', metadata: { category: 'a category' } } };
+
+    const ws = await listen(server, ada);
+    await fund(system, ada.account, 12.5);
+    assert.equal((await admin.api.post('/api/points/admin/add', grant)).status, 200);
+    await ws.next('balance-updated');
+    await ws.next('points-updated');
+    await ws.next('level-up');
+    ws.send({ type: 'subscribe', topics: ['points', 'payments:somebody.else', 'nonsense'] });
+    await ws.next('subscribed');
+    ws.send({ type: 'unsubscribe', topics: ['points'] });
+    await ws.next('unsubscribed');
+    ws.send({ type: 'ping' });
+    await ws.next('pong');
+    ws.send({ type: 'sing' });
+    await ws.until((frame) => frame.code === 'unknown_type');
+    check(ws);
+    assert.equal(eventsOf(ws).length, 3);
+    await ws.close();
+
+    const back = await listen(server, ada, { cursor: ws.hello.cursor });
+    assert.equal(back.hello.resumed, 3);
+    check(back);
+    await back.close();
+
+    const lost = await listen(server, ada, { cursor: 'nonsense' });
+    check(lost);
+    await lost.close();
+
+    const token = (await server.command('token', '--email', ada.email, '--ttl', '61')).trim().split(/\s+/).pop();
+    const short = await socket(server, { token });
+    await short.next('expiring');
+    check(short);
+    await short.close();
+  });
+
+  test('and nothing that the document shows has been left out', () => {
+    const sent = Object.values(events.operations)
+      .filter(({ action, channel }) => action === 'send' && channel.$ref === '#/channels/ws')
+      .map(({ messages: [{ $ref }] }) => $ref.split('/').pop());
+    const elsewhere = ['payment-status'];     // invoices have their own tests
+    assert.deepEqual([...seen].sort(), sent.filter((name) => !elsewhere.includes(name)).sort());
+  });
+});

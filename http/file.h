@@ -12,11 +12,11 @@ struct http_request;
 enum { HTTP_FILE_TAG_BYTES = 24 };
 
 struct http_file {
-    struct str type;                /* "text/html; charset=utf-8" */
+    struct str type; /* "text/html; charset=utf-8" */
     struct str bytes;
-    struct str gzip;                /* the same bytes compressed, or STR_NONE */
-    char tag[HTTP_FILE_TAG_BYTES];  /* hexadecimal digits of the content's hash */
-    bool immutable;                 /* its address changes with its content: may be kept for good */
+    struct str gzip;               /* the same bytes compressed, or STR_NONE */
+    char tag[HTTP_FILE_TAG_BYTES]; /* hexadecimal digits of the content's hash */
+    bool immutable;                /* its address changes with its content: may be kept for good */
 };
 
 /* Describes bytes that outlive the server. */

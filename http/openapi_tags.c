@@ -48,8 +48,7 @@ static void put_tag(struct buf *out, struct str name, const char *description)
 }
 
 /* The names that shown rows have, each once, in the order of the tables. */
-static int names_in_use(const struct http_options *o, struct str names[TAGS_MAX],
-                        char own[TAGS_MAX][OPENAPI_TAG_BYTES])
+static int names_in_use(const struct http_options *o, struct str names[TAGS_MAX], char own[TAGS_MAX][OPENAPI_TAG_BYTES])
 {
     int count = 0;
     for (const struct endpoint *const *t = o->tables; *t; t++) {

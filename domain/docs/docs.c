@@ -16,7 +16,7 @@ const char docs_description[] =
     "ledger.\n\n"
     "Amounts of money are numbers with at most two decimals, points are whole numbers, times are UTC. A POST that "
     "moves value takes an `Idempotency-Key` header: the same request again moves nothing and is answered as before, "
-    "with `Idempotent-Replayed: true`. Errors have one body everywhere; `errors` names the fields that were at fault.\n\n"
+    "with `Idempotent-Replayed: true`. Errors have one body everywhere; `errors` names the fields at fault.\n\n"
     "To try it: run *BANK-02* (or *BANK-01*), copy `token` from its answer into *Authorize*. "
     "Events are described in [AsyncAPI](/asyncapi.json), and can be watched [on a page](/websocket-test.html).";
 

@@ -61,7 +61,9 @@ describe('REW-20: the document of the requests', () => {
     for (const name of ['bank', 'points', 'rewards', 'userstate', 'server']) assert.ok(names.includes(name), name);
     for (const tag of json.tags) assert.ok(tag.description.length > 10, tag.name);
     for (const methods of Object.values(json.paths)) {
-      for (const { tags } of Object.values(methods)) assert.ok(tags.length === 1 && names.includes(tags[0]), tags.join());
+      for (const { tags } of Object.values(methods)) {
+        assert.ok(tags.length === 1 && names.includes(tags[0]), tags.join());
+      }
     }
     assert.equal(json.paths['/api/transactions'].post.tags[0], 'bank');
     assert.equal(json.paths['/health'].get.tags[0], 'userstate');
@@ -141,7 +143,9 @@ describe('OPS-ASYNCAPI: the document of the events', () => {
       if (action === 'receive') assert.ok(reply?.messages.length, `${key} is answered`);
     }
     for (const [key, { messages }] of Object.entries(events.channels)) {
-      for (const name of Object.keys(messages)) assert.ok(used.has(`#/channels/${key}/messages/${name}`), `${key} ${name}`);
+      for (const name of Object.keys(messages)) {
+        assert.ok(used.has(`#/channels/${key}/messages/${name}`), `${key} ${name}`);
+      }
     }
   });
 });

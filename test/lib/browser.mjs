@@ -9,8 +9,8 @@ const args = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run
   '--disable-component-update', '--disable-sync'];
 
 /**
- * A browser with one page; `faults` gathers what its console calls an error, and pages that threw; `asked` the addresses
- * of all that was loaded, over HTTP or as a WebSocket.
+ * A browser with one page; `faults` gathers what its console calls an error, and pages that threw; `asked` the
+ * addresses of all that was loaded, over HTTP or as a WebSocket.
  */
 export async function openBrowser() {
   const browser = await chromium.launch({ executablePath, args });

@@ -4,7 +4,8 @@
 #include "http/file.h"
 
 static const struct http_file page = {
-    .type = { "text/html; charset=utf-8", 24 }, .bytes = { "<p>long", 7 }, .gzip = { "gz", 2 }, .tag = "00ff00ff00ff00ff"
+    .type = { "text/html; charset=utf-8", 24 }, .bytes = { "<p>long", 7 }, .gzip = { "gz", 2 },
+    .tag = "00ff00ff00ff00ff",
 };
 static const struct http_file icon = {
     .type = { "image/svg+xml", 13 }, .bytes = { "<svg/>", 6 }, .tag = "11aa11aa11aa11aa", .immutable = true

@@ -5,6 +5,7 @@
  * said by name with its mend, and ends the process. Stop (SIGTERM, SIGINT): no new connections, answers for what
  * is under way, sockets closed with 1001, postings settled, then the rest; exit 0. A second signal ends it at
  * once. */
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 
 #include "core/clock.h"
 #include "core/flow.h"
+#include "core/handover.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/must.h"
@@ -55,6 +57,12 @@ enum {
 static const struct endpoint *const endpoint_tables[] = {
     ops_endpoints,  signin_endpoints, bank_endpoints, points_endpoints,
     push_endpoints, docs_endpoints,   web_endpoints,  NULL,
+};
+
+/* What the processes of a host have in common. */
+struct house {
+    struct settings *settings;
+    struct handover_boxes boxes;   /* none when there is one process only */
 };
 
 struct server {
@@ -338,7 +346,7 @@ static void make_database(struct server *s)
     app->ledger = ledger_new(&ledger);
 }
 
-static bool listen_on(struct server *s)
+static bool listen_on(struct server *s, const struct handover_boxes *boxes)
 {
     const struct settings *settings = s->settings;
     const char *fault = NULL;
@@ -360,6 +368,7 @@ static bool listen_on(struct server *s)
         fail(fault);
         return false;
     }
+    if (boxes->count) http_server_join(s->app.http, boxes, s->app.worker);
     log_info("http", "listening", "host=%s port=%d tls=%d url=%s", settings->host ? settings->host : "*",
              http_server_port(s->app.http), options.tls != NULL, settings->public_url);
     return true;
@@ -407,9 +416,12 @@ static void watch_signal(struct server *s, uv_signal_t *handle, int signum)
 static int serve_one(void *arg, int index)
 {
     uv_loop_t loop;
+    struct house *house = arg;
     struct server *s = mem_new(struct server);
-    s->settings = arg;
+    s->settings = house->settings;
     s->app.settings = s->settings;
+    s->app.worker = index;
+    handover_boxes_keep(&house->boxes, index);
     s->app.loop = &loop;
     s->app.started_us = clock_mono_us();
     arena_init(&s->arena);
@@ -419,7 +431,7 @@ static int serve_one(void *arg, int index)
         log_warn("tallyd", "open", "text=%s",
                  LOG_STR(STR("TALLY_OPEN is set: the doors that the six systems left open are open")));
     }
-    if (!check_database(s) || !make_parts(s) || !listen_on(s)) {
+    if (!check_database(s) || !make_parts(s) || !listen_on(s, &house->boxes)) {
         log_detach();
         return 1;
     }
@@ -437,13 +449,19 @@ static int serve_one(void *arg, int index)
 
 static int serve(struct settings *settings)
 {
+    static struct house house;
+    house.settings = settings;
     signal(SIGPIPE, SIG_IGN);
-    if (settings->workers == 1) return serve_one(settings, 0);
+    if (settings->workers == 1) return serve_one(&house, 0);
     if (settings->port == 0) {
         fprintf(stderr, "tallyd: TALLY_PORT: must be set when WORKERS is more than 1\n");
         return 1;
     }
-    return workers_run((int) settings->workers, serve_one, settings);
+    if (!handover_boxes_open(&house.boxes, (int) settings->workers)) {
+        fprintf(stderr, "tallyd: no sockets between the workers: %s\n", strerror(errno));
+        return 1;
+    }
+    return workers_run((int) settings->workers, serve_one, &house);
 }
 
 static int usage(FILE *out, int status)

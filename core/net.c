@@ -33,7 +33,8 @@ static void check(const struct net_conn *c)
     must(c->magic == NET_MAGIC);
 }
 
-bool net_conn_open(struct net_listener *l, int fd)
+/* NULL, and the descriptor closed, when libuv does not want it. */
+static struct net_conn *conn_new(struct net_listener *l, int fd)
 {
     struct net_conn *c = mem_new(struct net_conn);
     must(uv_tcp_init(l->loop, &c->tcp) == 0);
@@ -41,12 +42,17 @@ bool net_conn_open(struct net_listener *l, int fd)
     c->fd = fd;
     c->listener = l;
     l->count++;
-    if (uv_tcp_open(&c->tcp, fd) != 0) {
-        close(fd);
-        c->state = NET_CLOSING;
-        uv_close((uv_handle_t *) &c->tcp, on_closed);
-        return false;
-    }
+    if (uv_tcp_open(&c->tcp, fd) == 0) return c;
+    close(fd);
+    c->state = NET_CLOSING;
+    uv_close((uv_handle_t *) &c->tcp, on_closed);
+    return NULL;
+}
+
+bool net_conn_open(struct net_listener *l, int fd)
+{
+    struct net_conn *c = conn_new(l, fd);
+    if (!c) return false;
     if (l->tls) {
         c->tls = net_tls_conn_new(l->tls, c);
         net_deadline_start(c, NET_HANDSHAKE_MS);
@@ -56,6 +62,20 @@ bool net_conn_open(struct net_listener *l, int fd)
     if (c->state == NET_OPEN && !c->paused
         && uv_read_start((uv_stream_t *) &c->tcp, on_alloc, on_read) != 0) net_abort(c);
     return true;
+}
+
+struct net_conn *net_adopt(struct net_listener *l, int fd, struct str peer)
+{
+    must(!l->closed);
+    struct net_conn *c = conn_new(l, fd);
+    if (!c) return NULL;
+    c->paused = true;
+    if (peer.n) {
+        must(peer.n < NET_ADDRESS_BYTES);
+        c->peer = mem_alloc(peer.n + 1);
+        memcpy(c->peer, peer.p, peer.n);
+    }
+    return c;
 }
 
 void net_attach(struct net_conn *c, const struct net_handler *handler, void *owner)
@@ -275,6 +295,7 @@ static void on_closed(uv_handle_t *handle)
     if (c->handler) c->handler->on_close(c->owner, (enum err) c->why);
     out_free(c);
     if (c->tls) net_tls_conn_free(c->tls);
+    mem_free(c->peer);
     c->magic = 0;
     mem_free(c);
     net_listener_conn_gone(l);
@@ -363,7 +384,8 @@ struct str net_peer(const struct net_conn *c, char out[NET_ADDRESS_BYTES])
     struct sockaddr_storage address;
     int n = sizeof address;
     const char *text = NULL;
-    if (uv_tcp_getpeername(&c->tcp, (struct sockaddr *) &address, &n) == 0) {
+    if (c->peer) text = memcpy(out, c->peer, strlen(c->peer) + 1);   /* net_adopt has measured it */
+    else if (uv_tcp_getpeername(&c->tcp, (struct sockaddr *) &address, &n) == 0) {
         if (address.ss_family == AF_INET) {
             const struct sockaddr_in *v4 = (const struct sockaddr_in *) &address;
             text = inet_ntop(AF_INET, &v4->sin_addr, out, NET_ADDRESS_BYTES);

@@ -44,6 +44,14 @@ int net_listener_count(const struct net_listener *l);   /* open connections */
 /* Stops accepting; frees itself when its connections are gone. */
 void net_listener_close(struct net_listener *l);
 
+/* A connection from a descriptor that did not come by the listener's own door: another process accepted it, or it is
+ * one end of a pair. Counts and reads as the listener's, but is plain also where that has TLS. Takes the descriptor;
+ * NULL (and closed) when it cannot. peer is what net_peer says from then on; STR_NONE: whom the socket names. Starts
+ * paused: net_attach, then net_read_resume. */
+struct net_conn *net_adopt(struct net_listener *l, int fd, struct str peer);
+/* Another one would be beyond the listener's maximum, or it is closed. */
+bool net_listener_is_full(const struct net_listener *l);
+
 /* Reads PEM files; NULL with *fault (file and reason). */
 struct net_tls *net_tls_new(const char *cert_file, const char *key_file, const char **fault);
 void net_tls_free(struct net_tls *tls);

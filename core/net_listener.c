@@ -83,6 +83,11 @@ int net_listener_count(const struct net_listener *l)
     return l->count;
 }
 
+bool net_listener_is_full(const struct net_listener *l)
+{
+    return l->closed || l->count >= l->connections_max;
+}
+
 /* --- accepting ------------------------------------------------------------------------------- */
 
 /* At most one line every ten seconds: a flood of connections must not become a flood of lines. */

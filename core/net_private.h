@@ -39,6 +39,7 @@ struct net_conn {
     struct net_out *out;                 /* NULL: nothing waits */
     struct net_tls_conn *tls;            /* NULL: plain */
     struct net_deadline *deadline;
+    char *peer;                          /* NULL: the socket knows */
     uint32_t magic;
     int fd;
     uint8_t state;                       /* enum net_state */

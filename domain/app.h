@@ -42,6 +42,7 @@ struct app {
     struct http_server *http;
     struct ws_server *ws;
     struct ws_hub hub;
+    int worker;                       /* which of the host's processes this is, from 0 */
     uint64_t started_us;              /* monotonic */
     bool stopping;
 };

@@ -122,6 +122,7 @@ void http_arrival_take(struct http_request *req, const struct gate *g, const cha
 {
     char *copy = arena_raw(&req->arena, g->end);
     memcpy(copy, head, g->end);
+    req->head = (struct str){ copy + g->start, g->end - g->start };
     req->method = g->method;
     req->is_head = g->is_head;
     req->keep_alive = !g->close && (!g->http10 || g->keep_alive);

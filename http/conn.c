@@ -127,6 +127,11 @@ static void leave(struct http_conn *conn)
     turn_cancel(&conn->flush);
     list_unlink(&conn->link);
     if (!conn->busy) conn_free(conn);
+    http_conn_uncount(s);
+}
+
+void http_conn_uncount(struct http_server *s)
+{
     if (--s->conn_count == 0 && s->on_last_conn) s->on_last_conn(s);
 }
 
@@ -134,6 +139,7 @@ static void on_close(void *owner, enum err why)
 {
     (void) why;
     struct http_conn *conn = from_owner(owner);
+    struct http_crossing *crossing = conn->crossing;
     struct list *link;
     while ((link = list_shift(&conn->requests))) {
         struct http_request *req = list_entry(link, struct http_request, link);
@@ -141,6 +147,7 @@ static void on_close(void *owner, enum err why)
         if (req->stage == REQUEST_DISPATCHED) list_append(&conn->server->orphans, &req->link);
         else http_request_free(req);
     }
+    if (crossing) http_crossing_lost(crossing);
     leave(conn);
 }
 
@@ -177,6 +184,14 @@ static void on_data(void *owner, const uint8_t *data, size_t n)
     conn->in = conn->in_end = NULL;
     conn->busy = false;
     http_conn_settle(conn);
+}
+
+void http_conn_adopt(struct http_server *s, struct net_conn *net, struct str bytes)
+{
+    http_conn_open(s, net);
+    struct http_conn *conn = net_owner(net);
+    conn->adopted = true;
+    on_data(conn, (const uint8_t *) bytes.p, bytes.n);
 }
 
 static void on_eof(void *owner)
@@ -288,11 +303,21 @@ static void on_flush(struct turn_item *item)
     send_answers(conn);
     http_conn_release_held(conn);
     if (conn->net) read_rest(conn);
+    if (conn->net && conn->crossing) http_crossing_start(conn);
     conn->busy = false;
     http_conn_settle(conn);
 }
 
-/* --- an upgrade ------------------------------------------------------------------------------ */
+/* --- leaving ------------------------------------------------------------------------------ */
+
+/* Nobody answers it any more; its memory lasts until the end of the turn. */
+static void forget(struct http_request *req)
+{
+    req->conn = NULL;
+    list_unlink(&req->link);
+    list_append(&req->server->finished, &req->link);
+    turn_defer(req->server->turn, &req->server->reap);
+}
 
 struct net_conn *request_upgrade(struct http_request *req, struct str *rest)
 {
@@ -316,11 +341,24 @@ struct net_conn *request_upgrade(struct http_request *req, struct str *rest)
         arena_defer(&req->arena, mem_free, conn->rest.p);
         conn->rest = (struct buf){ 0 };
     }
-    list_unlink(&req->link);
-    req->conn = NULL;
-    list_append(&req->server->finished, &req->link);
-    turn_defer(req->server->turn, &req->server->reap);
+    forget(req);
     net_read_resume(net);
+    leave(conn);
+    return net;
+}
+
+struct net_conn *http_conn_leave(struct http_request *req, struct buf *rest)
+{
+    struct http_conn *conn = req->conn;
+    must(req->stage == REQUEST_DISPATCHED);
+    req->server->requests_under_way--;
+    req->stage = REQUEST_ANSWERED;
+    forget(req);
+    if (!conn) return NULL;
+    must(list_empty(&conn->requests));
+    struct net_conn *net = conn->net;
+    *rest = conn->rest;
+    conn->rest = (struct buf){ 0 };
     leave(conn);
     return net;
 }
@@ -355,7 +393,7 @@ void http_conn_settle(struct http_conn *conn)
     }
     bool may_read = http_conn_may_read(conn);
     if (may_read && conn->rest.n > 0) turn_defer(conn->server->turn, &conn->flush);
-    if (may_read || conn->last) net_read_resume(conn->net);
+    if (may_read || (conn->last && !conn->crossing)) net_read_resume(conn->net);
     else net_read_pause(conn->net);
     http_conn_rearm(conn);
 }

@@ -53,6 +53,8 @@ static void take_head(struct http_conn *conn)
     const struct gate *g = &conn->stream.gate;
     struct http_request *req = add_request(conn);
     http_arrival_take(req, g, conn->stream.at, http_conn_peer(conn));
+    req->handed_over = conn->adopted;
+    conn->adopted = false;
     conn->timer_mode = TIMER_NONE;                    /* this head was in time; the next has its own */
     int64_t length = g->chunked ? -1 : g->content_length > 0 ? g->content_length : 0;
     int64_t body_max = 0;

@@ -24,6 +24,7 @@ struct http_conn {
     int request_count;
     struct http_request *reading;        /* the last one, when its body is still to come */
     struct http_request *held;           /* the last one, an upgrade that waits for the answers before it */
+    struct http_crossing *crossing;      /* the only one is being handed over to another process */
 
     struct http_stream stream;
     const uint8_t *in, *in_end;          /* input being read just now */
@@ -39,6 +40,7 @@ struct http_conn {
     bool busy;                           /* inside our own code: do not free */
     bool eof;                            /* the peer will not send any more */
     bool last;                           /* no further request is read */
+    bool adopted;                        /* came by another process, and its first request has not come yet */
     bool want_continue;                  /* a 100 is owed as soon as the answers before it are sent */
     uint8_t peer_n;
     char peer[NET_ADDRESS_BYTES];
@@ -46,6 +48,17 @@ struct http_conn {
 
 /* conn.c: after anything that happened to the connection: what follows from its state. May free it. */
 void http_conn_settle(struct http_conn *conn);
+
+/* A connection that another process has passed on, and what that has read of it. */
+void http_conn_adopt(struct http_server *s, struct net_conn *net, struct str bytes);
+/* The connection leaves the server, with this request, its only one; *rest (the caller's from then on) is what was read
+ * behind it. NULL when the client has gone. Without an access line: somebody else answers. */
+struct net_conn *http_conn_leave(struct http_request *req, struct buf *rest);
+void http_conn_uncount(struct http_server *s);        /* one connection less; the last one frees or ends the draining */
+
+/* handover.c */
+void http_crossing_start(struct http_conn *conn);     /* once nothing waits to be written */
+void http_crossing_lost(struct http_crossing *x);     /* the connection has gone first */
 
 /* conn_deadline.c */
 void http_conn_on_timer(struct wheel_timer *t);

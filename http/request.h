@@ -27,6 +27,8 @@ struct http_request {
     enum http_method method;             /* HEAD is served as GET with is_head set */
     bool is_head;
     bool keep_alive;
+    bool handed_over;                    /* came by another process of this host, and is answered here */
+    struct str head;                     /* as it came, its empty line included */
     struct str target, path, query;      /* path without trailing slash, not decoded */
     struct http_header *headers;
     int header_count;
@@ -85,3 +87,10 @@ void reply_header(struct http_request *req, struct str name, struct str value);
  * is read from it. `rest` are bytes already received behind the head, valid until the caller returns.
  * The request counts as answered; write the 101 yourself. NULL when the client has gone. */
 struct net_conn *request_upgrade(struct http_request *req, struct str *rest);
+
+/* Gives the request, and its connection for good, to another worker process of this host, which answers it (endpoints
+ * with ENDPOINT_UPGRADE: nothing else is under way on the connection then). OK: it has gone and needs no answer, or the
+ * other process does not take it (it is dead, starting, draining or full) and `refused`, which must answer, comes once,
+ * later. ERR_UNAVAILABLE: it must be answered here: there is no such worker, it is ourselves, or it was handed over to
+ * us. */
+enum err request_hand_over(struct http_request *req, int worker, void (*refused)(struct http_request *req));

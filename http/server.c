@@ -133,6 +133,7 @@ void http_server_drain(struct http_server *s, int timeout_ms, void (*drained)(vo
     stop_listening(s);
     wheel_set(s->wheel, &s->drain_deadline, (uint64_t) timeout_ms);
     http_conn_drain_all(s);
+    http_handover_drain(s);
     if (s->conn_count == 0) turn_defer(s->turn, &s->drain_done);
 }
 
@@ -140,6 +141,7 @@ static void on_drain_deadline(struct wheel_timer *t)
 {
     struct http_server *s = list_entry(t, struct http_server, drain_deadline);
     http_conn_close_all(s);
+    http_handover_cut(s);
     on_drain_done(&s->drain_done);
 }
 
@@ -159,6 +161,7 @@ static void destroy(struct http_server *s)
     if (!list_empty(&s->orphans)) return;
     struct limiter *l;
     http_conn_teardown(s);
+    http_handover_free(s);
     for (size_t i = 0; (l = map_next(&s->limiters, &i));) limiter_free(l);
     map_fini(&s->limiters);
     limiter_free(s->limiter);
@@ -185,6 +188,7 @@ void http_server_free(struct http_server *s)
     wheel_cancel(&s->drain_deadline);
     turn_cancel(&s->drain_done);
     stop_listening(s);
+    http_handover_close(s);
     if (s->conn_count == 0) destroy(s);
     else http_conn_close_all(s);
 }

@@ -52,6 +52,11 @@ enum err http_server_listen(struct http_server *s, const struct net_listener_opt
 int http_server_port(const struct http_server *s);
 void *http_context(const struct http_request *req);
 
+/* This process is one of several on this host, number `index`: connections can be handed over between them from now on
+ * (request_hand_over). After http_server_listen; the boxes must outlive the server. */
+struct handover_boxes;
+void http_server_join(struct http_server *s, const struct handover_boxes *boxes, int index);
+
 /* Stops accepting, answers what is under way with Connection: close, closes idle connections; `drained` comes once
  * when the last connection is gone or after timeout_ms. Upgraded connections are no longer the server's. */
 void http_server_drain(struct http_server *s, int timeout_ms, void (*drained)(void *arg), void *arg);

@@ -39,6 +39,7 @@ struct http_server {
     struct list orphans;                /* requests whose client has gone and whose handler still works */
     struct list finished;               /* requests to be freed at the end of this turn */
     struct turn_item reap;
+    struct http_handover *handover;     /* NULL: the only process of its host */
     int requests_under_way;             /* dispatched and not answered yet, orphans included */
     char id_prefix[HTTP_ID_PREFIX_BYTES];
     uint32_t id_counter;
@@ -80,6 +81,14 @@ void http_conn_open(void *arg, struct net_conn *net);
 void http_conn_drain_all(struct http_server *s);
 /* Closes all at once; their requests become orphans. on_close comes later, from the loop. */
 void http_conn_close_all(struct http_server *s);
+
+/* --- handover.c, for server.c: each does nothing in a process that is alone ------------------------------------ */
+
+void http_handover_drain(struct http_server *s);   /* relays end as soon as what is under way is answered */
+void http_handover_cut(struct http_server *s);     /* relays end at once */
+/* Nothing is passed or taken any more; what is under way is answered here. */
+void http_handover_close(struct http_server *s);
+void http_handover_free(struct http_server *s);
 
 /* --- server.c, for dispatch.c ---------------------------------------------------------------- */
 

@@ -32,6 +32,7 @@
 #include "domain/points/points.h"
 #include "domain/push/push.h"
 #include "domain/referral/referral.h"
+#include "domain/rewards/rewards.h"
 #include "domain/signin/signin.h"
 #include "domain/sms/sms.h"
 #include "domain/sql_endpoint.h"
@@ -55,8 +56,8 @@ enum {
 };
 
 static const struct endpoint *const endpoint_tables[] = {
-    ops_endpoints,  signin_endpoints, bank_endpoints, points_endpoints,
-    push_endpoints, docs_endpoints,   web_endpoints,  NULL,
+    ops_endpoints,     signin_endpoints, bank_endpoints, points_endpoints,
+    rewards_endpoints, push_endpoints,   docs_endpoints, web_endpoints,    NULL,
 };
 
 /* What the processes of a host have in common. */
@@ -182,6 +183,7 @@ static void stopped(void *arg, enum err err)
     live_free(app->live);
     auth_free(app->auth);
     points_free(app->points);
+    rewards_free(app->rewards);
     cleanup_free(s->cleanup);
     docs_free(app->docs);
     mailer_close(s->mailer);
@@ -394,6 +396,7 @@ static bool make_parts(struct server *s)
     app->passwords = work_queue_new(app->loop, 1, PASSWORDS_WAITING_MAX);
     app->auth = auth_new(app, str_from(secret));
     app->points = points_new(app);
+    app->rewards = rewards_new();
     app->referrals = referrals_new(app);
     if (!make_outboxes(s)) return false;
     app->alerts = alerts_new(app);

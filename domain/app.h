@@ -33,6 +33,7 @@ struct app {
     struct live *live;                /* domain/live: the stream into book and push */
     struct push *push;                /* domain/push: who hears what */
     struct points *points;            /* domain/points: levels */
+    struct rewards *rewards;          /* domain/rewards: what points may be redeemed for */
     struct referrals *referrals;      /* domain/referral: rewards that are owed */
     struct outbound *outbound;        /* HTTP to the outside */
     struct outbox *outbox;            /* domain/mail: the queue of mails */

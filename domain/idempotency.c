@@ -5,7 +5,7 @@
 bool idempotency_read(struct http_request *req, struct posting *posting)
 {
     struct str key = request_header(req, STR("Idempotency-Key"));
-    posting->scope = caller_scope(caller_of(req), &req->arena);
+    posting->scope = caller_scope(req->caller, &req->arena);
     if (!key.p) return true;
     bool once = request_header_count(req, STR("Idempotency-Key")) == 1;
     /* The header's grammar has refused control characters already, except for the tab. */

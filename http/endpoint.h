@@ -43,6 +43,8 @@ enum field_flags {
     FIELD_NULLABLE = 4,    /* null counts as unset; without it null is a fault */
     FIELD_DAY_END = 8,
     FIELD_MULTILINE = 16,  /* line feeds and tabs are text, too */
+    FIELD_WORD = 32,       /* text of ASCII letters, digits, '.', '_' and '-' only; in a path, what cannot be one (also
+                              by its length) is the empty text: an unknown name, not a fault */
 };
 
 struct field {

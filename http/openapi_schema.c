@@ -53,6 +53,7 @@ static void put_bounds(struct buf *out, const struct field *f)
     case FIELD_TEXT:
         if (min > 0 || (f->flags & FIELD_REQUIRED)) put_int(out, "minLength", min > 0 ? min : 1);
         put_int(out, "maxLength", max);
+        if (f->flags & FIELD_WORD) put_text(out, "pattern", "^[A-Za-z0-9._-]*$");
         break;
     case FIELD_EMAIL:
         put_int(out, "maxLength", max);

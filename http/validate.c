@@ -183,6 +183,11 @@ static const char *check_count(struct check *c, int64_t count, const char *verb,
 
 /* --- text ------------------------------------------------------------------------------------ */
 
+static bool is_alnum(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
 static bool has_control(struct str s, bool multiline)
 {
     for (size_t i = 0; i < s.n; i++) {
@@ -193,17 +198,31 @@ static bool has_control(struct str s, bool multiline)
     return false;
 }
 
+static bool is_word(struct str s)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        if (!is_alnum(s.p[i]) && s.p[i] != '.' && s.p[i] != '_' && s.p[i] != '-') return false;
+    }
+    return true;
+}
+
+/* A path's word that is none, or too long, names nothing. */
+static const char *check_path_word(struct check *c)
+{
+    int64_t min, max;
+    validate_bounds(c->field, &min, &max);
+    c->value->s = is_word(c->text) && c->text.n <= (size_t) max ? c->text : STR("");
+    return NULL;
+}
+
 static const char *check_text(struct check *c)
 {
     if (c->json && c->json->type != JSON_STRING) return "must be a string";
+    if ((c->field->flags & FIELD_WORD) && c->field->in == IN_PATH) return check_path_word(c);
+    if ((c->field->flags & FIELD_WORD) && !is_word(c->text)) return "must consist of letters, digits, '.', '_' and '-'";
     if (has_control(c->text, c->field->flags & FIELD_MULTILINE)) return "must not contain control characters";
     c->value->s = c->text;
     return check_count(c, (int64_t) str_utf8_length(c->text), "be", "characters");
-}
-
-static bool is_alnum(char c)
-{
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
 /* Words of allowed characters with single dots between them. */
@@ -415,7 +434,8 @@ static const char *check_field(struct check *c)
     };
     const struct field *f = c->field;
     bool text = !c->json || c->json->type == JSON_STRING;
-    if (!c->json && !str_is_utf8(c->text)) return "must be valid UTF-8";
+    bool names_nothing = f->in == IN_PATH && (f->flags & FIELD_WORD);
+    if (!c->json && !names_nothing && !str_is_utf8(c->text)) return "must be valid UTF-8";
     if (text && (f->type == FIELD_EMAIL || (f->flags & FIELD_TRIM))) c->text = str_trim(c->text);
     if (text && c->text.n == 0 && (f->flags & FIELD_REQUIRED)) return "is required";
     c->value->s = c->text;

@@ -17,7 +17,7 @@ enum auth_rule {
     AUTH_FUNDS,           /* system user or key with scope system; any customer with TALLY_OPEN */
     AUTH_SYSTEM,          /* system user or key with scope system */
     AUTH_KEY_POINTS,      /* Basic key with the scope */
-    AUTH_KEY_REWARDS,
+    AUTH_REWARDS,         /* Basic key with the scope, or a customer with the admin flag; anybody with TALLY_OPEN */
     AUTH_KEY_USERSTATE,
     AUTH_METRICS,         /* by TALLY_METRICS: loopback, key (scope system), all */
     AUTH_RULE_COUNT
@@ -27,7 +27,7 @@ enum auth_scope { SCOPE_USERSTATE = 1, SCOPE_POINTS = 2, SCOPE_SYSTEM = 4, SCOPE
 
 enum { JTI_CHARS = 24 };
 
-/* request.caller after the gate; NULL for AUTH_NONE and for AUTH_OPTIONAL without a token. */
+/* request.caller after the gate; NULL for AUTH_NONE, and without a token for AUTH_OPTIONAL and AUTH_REWARDS. */
 struct caller {
     int64_t user;                 /* users.id, 0 for a key */
     int64_t key;                  /* api_keys.id, 0 for a token */
@@ -37,9 +37,9 @@ struct caller {
     int64_t expires_s;
 };
 
-/* The caller of an endpoint that needs one; never NULL there. */
+/* The caller of an endpoint that needs one; never NULL there. (Not for AUTH_REWARDS: open, it needs none.) */
 const struct caller *caller_of(const struct http_request *req);
-/* Whose idempotency keys these are: "u17" or "k3". */
+/* Whose idempotency keys these are: "u17", "k3", or "anybody" without a caller. */
 struct str caller_scope(const struct caller *c, struct arena *arena);
 
 struct auth *auth_new(struct app *app, struct str jwt_secret);

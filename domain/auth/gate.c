@@ -10,6 +10,7 @@ struct rule {
     bool customer;            /* any customer */
     bool admin, system;       /* a customer with that flag */
     bool open;                /* any customer with TALLY_OPEN */
+    bool open_to_all;         /* with TALLY_OPEN also who presents nothing */
     unsigned scope;           /* a key with this scope */
     const char *forbidden;    /* the 403's message */
 };
@@ -22,7 +23,8 @@ static const struct rule rules[AUTH_RULE_COUNT] = {
                      .forbidden = "Only the system user can inject funds" },
     [AUTH_SYSTEM] = { .schemes = "bearer cookie basic", .system = true, .scope = SCOPE_SYSTEM },
     [AUTH_KEY_POINTS] = { .schemes = "basic", .scope = SCOPE_POINTS },
-    [AUTH_KEY_REWARDS] = { .schemes = "basic", .scope = SCOPE_REWARDS },
+    [AUTH_REWARDS] = { .schemes = "bearer cookie basic", .admin = true, .open = true, .open_to_all = true,
+                       .scope = SCOPE_REWARDS },
     [AUTH_KEY_USERSTATE] = { .schemes = "basic", .scope = SCOPE_USERSTATE },
     [AUTH_METRICS] = { .schemes = "basic", .scope = SCOPE_SYSTEM },
 };
@@ -40,11 +42,13 @@ const struct caller *caller_of(const struct http_request *req)
 
 struct str caller_scope(const struct caller *c, struct arena *arena)
 {
+    if (!c) return STR("anybody");
     return arena_printf(arena, "%c%lld", c->key ? 'k' : 'u', (long long) (c->key ? c->key : c->user));
 }
 
 static bool allowed(const struct app *app, const struct rule *rule, const struct caller *c)
 {
+    if (rule->open_to_all && app->settings->open) return true;
     if (c->key) return (c->scopes & rule->scope) != 0;
     if (rule->customer) return true;
     if (rule->admin && c->person->is_admin) return true;
@@ -158,7 +162,7 @@ void auth_gate(struct http_request *req)
         unauthorized(req);
     } else if (cookie.p && (rule->customer || rule->admin || rule->system)) {
         check_cookie(req, cookie);
-    } else if (rule->optional) {
+    } else if (rule->optional || (rule->open_to_all && app_of(req)->settings->open)) {
         request_authenticated(req);
     } else {
         unauthorized(req);

@@ -1,7 +1,7 @@
 /* Who has what, in memory. An account is in one map by id and on its owner's list by ascending id; the
- * few with a code are found by that. Entries are never removed (accounts are closed, not deleted), so
- * a pointer into the book stays good until book_fini, and all live in one arena: a million accounts
- * cost their own size and a slot of the map.
+ * few with a code are found by that, those of rewards members by the member's id. Entries are never removed (accounts
+ * are closed, not deleted), so a pointer into the book stays good until book_fini, and all live in one
+ * arena: a million accounts cost their own size and a slot of the map.
  *
  * What may come in any order is put right here: an account may be told before its owner (it waits
  * among the strays), and states of an account may come twice or late (only newer versions count). */
@@ -18,6 +18,8 @@ void book_init(struct book *b)
     map_init(&b->accounts);
     map_init(&b->people);
     map_init(&b->strays);
+    map_init(&b->members);
+    random_bytes(b->members_key, sizeof b->members_key);
     arena_init(&b->arena);
 }
 
@@ -29,6 +31,7 @@ void book_fini(struct book *b)
     map_fini(&b->accounts);
     map_fini(&b->people);
     map_fini(&b->strays);
+    map_fini(&b->members);
     arena_fini(&b->arena);
     *b = (struct book){ 0 };
 }
@@ -60,6 +63,43 @@ struct account *book_owned(const struct book *b, int64_t user, enum account_kind
     return NULL;
 }
 
+/* Members -------------------------------------------------------------------------------------- */
+
+/* Their ids are chosen by callers: only a keyed hash cannot be made to collide. */
+static uint64_t member_key(const struct book *b, struct str id)
+{
+    return siphash(b->members_key, id.p, id.n);
+}
+
+struct str member_id(const struct member *m)
+{
+    return (struct str){ m->id, m->id_bytes };
+}
+
+const struct member *member_of(const struct account *a)
+{
+    must(a->kind == ACCOUNT_REWARD_POINTS);
+    return (const struct member *) a;
+}
+
+struct member *book_member(const struct book *b, struct str id)
+{
+    struct account *a = map_get(&b->members, member_key(b, id));
+    while (a && !str_eq(member_id(member_of(a)), id)) a = a->next;
+    return (struct member *) a;
+}
+
+static struct account *new_member(struct book *b, struct str id)
+{
+    must(id.n > 0 && id.n <= MEMBER_ID_MAX);
+    struct member *m = arena_alloc(&b->arena, sizeof *m + id.n);
+    m->id_bytes = (uint8_t) id.n;
+    memcpy(m->id, id.p, id.n);
+    return &m->account;
+}
+
+/* Accounts ------------------------------------------------------------------------------------- */
+
 static void link_by_id(struct account **list, struct account *a)
 {
     while (*list && (*list)->id < a->id) list = &(*list)->next;
@@ -90,27 +130,52 @@ static void put_code(struct book *b, struct account *a, struct str code)
     b->system_codes[b->system_count++] = copy;
 }
 
+static void enter(struct book *b, struct account *a, const struct account *row)
+{
+    *a = *row;
+    a->next = NULL;
+    a->forecast = NULL;
+    map_set(&b->accounts, (uint64_t) a->id, a);
+    if (a->owner) give_to_owner(b, a);
+}
+
+static void renew(struct account *a, const struct account *row)
+{
+    if (row->version > a->version) {
+        a->balance = row->balance;
+        a->version = row->version;
+        a->lifetime = row->lifetime;
+    }
+    if (row->updated_us > a->updated_us) a->updated_us = row->updated_us;
+    if (row->pushed > a->pushed) a->pushed = row->pushed;
+    a->status = row->status;
+}
+
 struct account *book_put_account(struct book *b, const struct account *row, struct str code)
 {
     struct account *a = book_account(b, row->id);
-    if (!a) {
-        a = arena_new(&b->arena, struct account);
-        *a = *row;
-        a->next = NULL;
-        a->forecast = NULL;
-        map_set(&b->accounts, (uint64_t) a->id, a);
-        if (a->owner) give_to_owner(b, a);
+    must(row->kind != ACCOUNT_REWARD_POINTS);
+    if (a) {
+        renew(a, row);
     } else {
-        if (row->version > a->version) {
-            a->balance = row->balance;
-            a->version = row->version;
-            a->lifetime = row->lifetime;
-        }
-        if (row->updated_us > a->updated_us) a->updated_us = row->updated_us;
-        if (row->pushed > a->pushed) a->pushed = row->pushed;
-        a->status = row->status;
+        a = arena_new(&b->arena, struct account);
+        enter(b, a, row);
     }
     put_code(b, a, code);
+    return a;
+}
+
+struct account *book_put_member(struct book *b, const struct account *row, struct str id)
+{
+    struct account *a = book_account(b, row->id);
+    must(row->kind == ACCOUNT_REWARD_POINTS && row->owner == 0);
+    if (a) {
+        renew(a, row);
+        return a;
+    }
+    a = new_member(b, id);
+    enter(b, a, row);
+    a->next = map_set(&b->members, member_key(b, id), a);
     return a;
 }
 

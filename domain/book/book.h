@@ -5,8 +5,11 @@
 #pragma once
 
 #include "core/arena.h"
+#include "core/digest.h"
 #include "core/map.h"
 #include "domain/ledger/types.h"
+
+enum { MEMBER_ID_MAX = 64 };
 
 struct account {
     int64_t id, owner;            /* owner: users.id, 0 for system accounts */
@@ -14,10 +17,17 @@ struct account {
     int64_t lifetime;             /* points ever earned */
     int64_t pushed;               /* the version up to which the change stream has brought it: see domain/live */
     int64_t created_us, updated_us;
-    struct account *next;         /* of the same owner, by ascending id */
+    struct account *next;         /* of the same owner, by ascending id; of a member: see members */
     struct forecast *forecast;    /* the ledger's prediction while batches are in flight, else NULL */
     uint8_t kind, asset, status;
     bool unbounded;               /* neither locked nor carrying a balance or version */
+};
+
+/* Of the rewards surface: an account of kind reward_points, and the name by which it is known. */
+struct member {
+    struct account account;       /* first: each account of that kind is part of a member */
+    uint8_t id_bytes;
+    char id[];                    /* not terminated */
 };
 
 struct person {
@@ -34,6 +44,8 @@ struct person {
 struct book {
     struct map accounts, people;  /* by id */
     struct map strays;            /* accounts whose owner is not known yet, by owner */
+    struct map members;           /* by a keyed hash of their ids; those of one hash are linked by account.next */
+    uint8_t members_key[SIPHASH_KEY_BYTES];
     struct arena arena;           /* accounts and people; they are never taken out again */
     struct account *system[16];   /* the few accounts with a code */
     char *system_codes[16];
@@ -46,12 +58,18 @@ void book_fini(struct book *b);
 struct account *book_account(const struct book *b, int64_t id);                  /* NULL: unknown here */
 struct person *book_person(const struct book *b, int64_t id);
 struct account *book_system(const struct book *b, struct str code);              /* "treasury"; NULL: unknown */
+struct member *book_member(const struct book *b, struct str id);                 /* NULL: unknown here */
+struct str member_id(const struct member *m);
+/* Whose account of kind reward_points this is. */
+const struct member *member_of(const struct account *a);
 /* The user's oldest account of the kind that is not closed, or NULL. */
 struct account *book_owned(const struct book *b, int64_t user, enum account_kind kind);
 
 /* Enters an account as the tables have it, or as a message told it; an older version changes nothing but
  * status, which comes in commit order. Returns the entry. `code` may be STR_NONE. */
 struct account *book_put_account(struct book *b, const struct account *row, struct str code);
+/* The same for an account of kind reward_points: `id` is its member's, 1 to MEMBER_ID_MAX bytes. */
+struct account *book_put_member(struct book *b, const struct account *row, struct str id);
 /* One side of a committed transfer: takes it when it is newer than what is known; false when it was not. */
 bool book_move(struct book *b, int64_t account, int64_t balance, int64_t version, int64_t lifetime, int64_t at_us);
 

@@ -16,6 +16,7 @@ static const struct check {
     { &sql_ledger_audit_keys, "every key was used once" },
     { &sql_ledger_audit_floor, "no balance was ever below zero" },
     { &sql_ledger_audit_inbox, "every inbox is numbered without gap" },
+    { &sql_rewards_audit, "every rewards member has one account, and the sums are those of the transfers" },
 };
 
 static bool run(struct db_blocking *db, const struct check *check, struct arena *arena, struct buf *out)

@@ -244,22 +244,25 @@ static void write_attached_of(struct batch *b, struct columns *c, const struct a
     batch_statement(b, like->sql, &args, NULL);
 }
 
-static bool is_written(const struct batch *b, const struct sql *sql)
+/* The first statement behind this one that some posting of the batch has attached, or NULL. */
+static const struct attached *next_attached(const struct batch *b, int index)
 {
-    for (int i = 0; i < b->statement_count; i++) {
-        if (b->statements[i].sql == sql) return true;
-    }
-    return false;
-}
-
-static void write_attached(struct batch *b, struct columns *c)
-{
+    const struct attached *next = NULL;
     for (int i = 0; i < b->admitted_count; i++) {
-        struct posting *p = b->admitted[i];
+        const struct posting *p = b->admitted[i];
         for (int k = 0; k < p->attached_count; k++) {
-            if (!is_written(b, p->attached[k].sql)) write_attached_of(b, c, &p->attached[k]);
+            int at = p->attached[k].sql->index;
+            if (at > index && (!next || at < next->sql->index)) next = &p->attached[k];
         }
     }
+    return next;
+}
+
+/* In one order in all processes, whatever came first: the rows that these statements lock are taken in it. */
+static void write_attached(struct batch *b, struct columns *c)
+{
+    const struct attached *next = NULL;
+    while ((next = next_attached(b, next ? next->sql->index : -1))) write_attached_of(b, c, next);
 }
 
 /* write.sql: the message -------------------------------------------------------------------------------------- */

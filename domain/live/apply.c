@@ -6,6 +6,7 @@
 #include "domain/alerts/alerts.h"
 #include "domain/live/live_private.h"
 #include "domain/points/points.h"
+#include "domain/rewards/rewards.h"
 
 struct taking {
     struct live *live;
@@ -35,6 +36,7 @@ static void take_side(struct taking *t, const struct ledger_event *e, int64_t id
               e->at_us);
     if (version <= a->pushed) return;
     a->pushed = version;
+    if (a->kind == ACCOUNT_REWARD_POINTS) push_reward(l->app->push, e, member_of(a));
     if (!a->owner) return;
     push_transfer(l->app->push, e, a);
     alerts_transfer(l->app->alerts, e, a);
@@ -93,6 +95,16 @@ static void take_user(struct message *message)
     if (recheck) push_recheck_user(l->app->push, p.id);
 }
 
+struct account *live_put_account(struct live *l, const struct account *row, struct str code, struct str member)
+{
+    bool is_member = row->kind == ACCOUNT_REWARD_POINTS;
+    if (is_member != (member.n > 0) || member.n > MEMBER_ID_MAX || (is_member && row->owner)) {
+        log_error("live", "account_refused", "id=%lld", (long long) row->id);
+        return NULL;
+    }
+    return is_member ? book_put_member(&l->app->book, row, member) : book_put_account(&l->app->book, row, code);
+}
+
 static void take_account(struct message *message)
 {
     struct live *l = message->live;
@@ -120,7 +132,7 @@ static void take_account(struct message *message)
     /* Of an account that is news to us the stream will bring everything from its beginning, though a statement of ours
      * may have met it later in its life. */
     a.pushed = known ? known->pushed : 0;
-    message->account = book_put_account(&l->app->book, &a, text(m, STR("code")));
+    message->account = live_put_account(l, &a, text(m, STR("code")), text(m, STR("member")));
 }
 
 static bool take_inbox(struct live *l, const struct json *m)
@@ -154,6 +166,8 @@ static bool take_json(struct message *message)
         push_recheck_key(app->push, number(m, STR("id")));
     } else if (str_eq(type, STR("levels"))) {
         points_set_levels(app->points, json_get(m, STR("levels"))->text);
+    } else if (str_eq(type, STR("rewardOptions")) && json_get(m, STR("options"))) {
+        rewards_set_options(app->rewards, json_get(m, STR("options"))->text);
     } else {
         log_warn("live", "unknown_message", "type=%s", LOG_STR(type)); /* of a newer process */
     }

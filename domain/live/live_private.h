@@ -43,5 +43,8 @@ void missed_next(struct live *l);
 void missed_forget(struct live *l);
 void live_caught_up(struct live *l);
 
+/* Enters an account: a member's with his id, any other without. NULL, and logged, when it is neither. */
+struct account *live_put_account(struct live *l, const struct account *row, struct str code, struct str member);
+
 /* One message of the stream, in commit order. False: a number is missing, memory must be loaded anew. */
 bool apply_message(struct live *l, struct str content);

@@ -4,6 +4,7 @@
 #include "core/must.h"
 #include "domain/live/live_private.h"
 #include "domain/points/points.h"
+#include "domain/rewards/rewards.h"
 #include "sql.h"
 
 struct load_step {
@@ -60,9 +61,9 @@ static void take_account(struct live *l, const struct db_result *r, int row)
     const struct account *known = book_account(&l->app->book, a.id);
     /* Opened while there was no stream: all of its events are missed ones. */
     a.pushed = known ? known->pushed : l->loaded ? 0 : a.version;
-    struct account *kept = book_put_account(&l->app->book, &a, db_cell(r, row, 3));
+    struct account *kept = live_put_account(l, &a, db_cell(r, row, 3), db_cell(r, row, 12));
     l->last_id = a.id;
-    if (kept->pushed >= a.version) return;
+    if (!kept || kept->pushed >= a.version) return;
     if (push_wants_user(l->app->push, a.owner)) missed_note(l, a.owner, a.id, kept->pushed + 1, a.version);
     else kept->pushed = a.version;
 }
@@ -77,11 +78,17 @@ static void take_levels(struct live *l, const struct db_result *r, int row)
     points_set_levels(l->app->points, db_cell(r, row, 0));
 }
 
+static void take_options(struct live *l, const struct db_result *r, int row)
+{
+    rewards_set_options(l->app->rewards, db_cell(r, row, 0));
+}
+
 static const struct load_step steps[] = {
     { &sql_live_load_users, true, take_user },
     { &sql_live_load_accounts, true, take_account },
     { &sql_live_load_revoked, false, take_revoked },
     { &sql_live_load_levels, false, take_levels },
+    { &sql_live_load_options, false, take_options },
     { NULL, false, NULL },
 };
 

@@ -24,7 +24,8 @@ enum topic_mask event_inbox_mask(struct str type)
     return str_eq(type, STR("payment-status")) ? TOPIC_PAYMENTS : TOPIC_POINTS;
 }
 
-/* {"type":…,"stream":…,"seq":…,"cursor":…,"at":…,"data": — the data and the closing brace follow. */
+/* {"type":…,"stream":…,"seq":…,"cursor":…,"at":…,"data": — the data and the closing brace follow. Without a cursor
+ * when it is for everybody. */
 static void put_head(struct buf *b, const struct push *p, struct str type, enum pid_kind kind, int64_t stream,
                      int64_t seq, int64_t at_us, int64_t user, const struct cursor *cursor)
 {
@@ -35,10 +36,12 @@ static void put_head(struct buf *b, const struct push *p, struct str type, enum 
     pid_json(b, &p->app->pids, kind, stream);
     json_key(b, STR("seq"));
     json_int(b, seq);
-    json_key(b, STR("cursor"));
-    buf_char(b, '"');
-    cursor_encode(p->cursor_key, user, cursor, b);
-    buf_char(b, '"');
+    if (cursor) {
+        json_key(b, STR("cursor"));
+        buf_char(b, '"');
+        cursor_encode(p->cursor_key, user, cursor, b);
+        buf_char(b, '"');
+    }
     json_key(b, STR("at"));
     json_time(b, at_us);
     json_key(b, STR("data"));
@@ -107,6 +110,33 @@ static void put_points(struct buf *b, const struct push *p, const struct ledger_
     arena_fini(&arena);
 }
 
+static void put_reward(struct buf *b, const struct push *p, const struct reward_event *r, struct delta_place *place)
+{
+    json_open(b, '{');
+    json_key(b, STR("program"));
+    json_string(b, STR("rewards"));
+    json_key(b, STR("userId"));
+    json_string(b, member_id(r->member));
+    json_key(b, STR("username"));
+    json_null(b);
+    json_key(b, STR("reason"));
+    json_string(b, r->delta > 0 ? STR("earn") : STR("redeem"));
+    put_delta(b, place, r->delta, false);
+    json_key(b, STR("balance"));
+    json_int(b, r->balance);
+    json_key(b, STR("lifetimePoints"));
+    json_null(b);
+    json_key(b, STR("transactionId"));
+    pid_json(b, &p->app->pids, PID_TRANSFER, r->transfer);
+    json_key(b, STR("category"));
+    json_string(b, r->category);
+    json_key(b, STR("rewardType"));
+    json_string(b, r->reward_type);
+    json_key(b, STR("referredUserId"));
+    json_null(b);
+    json_close(b, '}');
+}
+
 static void put_money(struct buf *b, const struct push *p, const struct ledger_event *e, const struct account *a,
                       int64_t balance, int64_t delta, struct delta_place *place)
 {
@@ -127,6 +157,20 @@ static void put_money(struct buf *b, const struct push *p, const struct ledger_e
     json_close(b, '}');
 }
 
+/* Ends the event's object; of several that wait the newest may stand for all. */
+static struct ws_frame *account_frame(struct buf *b, const struct account *a, const struct delta_place *place)
+{
+    json_close(b, '}');
+    if (b->failed) return NULL;
+    struct ws_frame *frame = ws_frame_new(WS_TEXT, buf_view(b));
+    frame->key = (uint64_t) a->id;
+    frame->delta = place->value;
+    frame->delta_at = (uint32_t) place->at;
+    frame->delta_size = (uint32_t) place->size;
+    frame->delta_is_money = place->is_money;
+    return frame;
+}
+
 struct ws_frame *event_transfer(struct push *p, const struct ledger_event *e, const struct account *a,
                                 const struct person *person, const struct cursor *cursor)
 {
@@ -142,15 +186,18 @@ struct ws_frame *event_transfer(struct push *p, const struct ledger_event *e, co
              person->id, cursor);
     if (is_money) put_money(&b, p, e, a, balance, delta, &place);
     else put_points(&b, p, e, a, person, balance, delta, &place);
-    json_close(&b, '}');
-    if (b.failed) return NULL;
-    struct ws_frame *frame = ws_frame_new(WS_TEXT, buf_view(&b));
-    frame->key = (uint64_t) a->id;
-    frame->delta = place.value;
-    frame->delta_at = (uint32_t) place.at;
-    frame->delta_size = (uint32_t) place.size;
-    frame->delta_is_money = place.is_money;
-    return frame;
+    return account_frame(&b, a, &place);
+}
+
+struct ws_frame *event_reward(struct push *p, const struct reward_event *r)
+{
+    char text[EVENT_BYTES_MAX];
+    struct buf b = { .p = text, .cap = sizeof text, .max = sizeof text }; /* on the stack: it never grows */
+    struct delta_place place;
+    const struct account *a = &r->member->account;
+    put_head(&b, p, STR("points-updated"), PID_ACCOUNT, a->id, r->seq, r->at_us, 0, NULL);
+    put_reward(&b, p, r, &place);
+    return account_frame(&b, a, &place);
 }
 
 struct ws_frame *event_inbox(struct push *p, const struct person *person, int64_t seq, struct str type, struct str data,

@@ -29,6 +29,7 @@ struct push *push_new(struct app *app)
     /* From the database's own secret, so that every process understands every cursor. */
     uint64_t halves[2] = { siphash(app->pids.rounds[0], "cursor", 6), siphash(app->pids.rounds[1], "cursor", 6) };
     for (int i = 0; i < SIPHASH_KEY_BYTES; i++) p->cursor_key[i] = (uint8_t) (halves[i / 8] >> 8 * (i % 8));
+    p->rewards_key = topic_named_key(p, STR("rewards"));
     resume_poll_init(p);
     app->ws = make_sessions(app);
     p->events =

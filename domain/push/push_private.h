@@ -1,4 +1,4 @@
-/* What door.c, listener.c, topic.c, event.c and resume.c share. */
+/* What door.c, listener.c, topic.c, event.c, reward.c and resume.c share. */
 #pragma once
 
 #include "domain/auth/auth.h"
@@ -32,6 +32,17 @@ struct push {
     struct list deferred; /* struct resume: waiting until this process has seen what their cursors have */
     struct wheel_timer poll;
     struct metric events, resumed, resyncs;
+    uint64_t rewards_key;         /* of the topic "rewards" */
+};
+
+/* A rewards member's transfer, as each form of its event needs it. */
+struct reward_event {
+    const struct member *member;
+    int64_t transfer, seq, at_us;
+    int64_t delta, balance;
+    struct str category;          /* of an earning; STR_NONE: not told */
+    int64_t amount;               /* of the purchase that earned it, minor units */
+    struct str reward_type;       /* of a redemption; STR_NONE: not told */
 };
 
 /* One more topic than the user's own. */
@@ -68,6 +79,7 @@ void topic_subscribe(struct listener *l, const struct json *topics);
 void topic_unsubscribe(struct listener *l, const struct json *topics);
 void topic_leave_all(struct listener *l);
 uint64_t topic_user_key(int64_t user);
+uint64_t topic_named_key(const struct push *p, struct str name);
 
 /* event.c */
 enum topic_mask event_mask(const struct account *a);
@@ -77,6 +89,7 @@ struct ws_frame *event_transfer(struct push *p, const struct ledger_event *e, co
 struct ws_frame *event_inbox(struct push *p, const struct person *person, int64_t seq, struct str type, struct str data,
                              int64_t at_us, const struct cursor *cursor);
 enum topic_mask event_inbox_mask(struct str type);
+struct ws_frame *event_reward(struct push *p, const struct reward_event *r);
 /* The cursor of all that this process has pushed to the user. */
 void event_cursor_now(const struct person *person, struct cursor *out);
 void event_put_snapshot(struct push *p, const struct person *person, struct buf *out);

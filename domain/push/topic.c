@@ -10,7 +10,7 @@ uint64_t topic_user_key(int64_t user)
     return (uint64_t) user;
 }
 
-static uint64_t topic_named_key(const struct push *p, struct str name)
+uint64_t topic_named_key(const struct push *p, struct str name)
 {
     return siphash(p->cursor_key, name.p, name.n) | (uint64_t) 1 << 63;
 }
@@ -57,6 +57,17 @@ static struct extra_topic *find_extra(struct listener *l, struct str name)
     return NULL;
 }
 
+/* Who hears all members hears none of them a second time. */
+static void mute_members(struct listener *l)
+{
+    bool all = find_extra(l, STR("rewards")) != NULL;
+    list_each(&l->extra, it)
+    {
+        struct extra_topic *t = list_entry(it, struct extra_topic, link);
+        if (str_starts(t->name, STR("rewards:"))) t->subscription.mask = all ? 0 : TOPIC_SHARED;
+    }
+}
+
 static void set_own(struct listener *l, unsigned mask)
 {
     l->own_mask = (uint8_t) mask;
@@ -89,6 +100,7 @@ static enum verdict join(struct listener *l, struct str name)
     ws_hub_subscribe(&l->push->app->hub, &t->subscription, ws_session_outlet(l->session),
                      topic_named_key(l->push, name), TOPIC_SHARED);
     l->topics++;
+    mute_members(l);
     return TOPIC_FINE;
 }
 
@@ -102,6 +114,7 @@ static void leave(struct listener *l, struct str name)
     list_unlink(&t->link);
     mem_free(t);
     l->topics--;
+    mute_members(l);
 }
 
 void topic_leave_all(struct listener *l)

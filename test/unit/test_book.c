@@ -1,5 +1,6 @@
 /* The book: what comes late, twice or in the wrong order changes nothing that is newer. */
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "domain/book/book.h"
@@ -105,6 +106,54 @@ START_TEST(a_person_is_replaced_but_the_inbox_only_rises)
 }
 END_TEST
 
+static struct account *put_member(int64_t id, const char *name, int64_t balance, int64_t version)
+{
+    struct account row = { .id = id, .kind = ACCOUNT_REWARD_POINTS, .balance = balance, .version = version };
+    return book_put_member(&b, &row, str_from(name));
+}
+
+START_TEST(a_member_is_found_by_his_id_and_his_account_is_his)
+{
+    struct account *john = put_member(1, "john", 50, 2), *other = put_member(2, "John", 0, 0);
+    ck_assert_ptr_eq(book_account(&b, 1), john);
+    ck_assert_ptr_eq(&book_member(&b, STR("john"))->account, john);
+    ck_assert_ptr_eq(&book_member(&b, STR("John"))->account, other);
+    ck_assert(str_eq(member_id(member_of(john)), STR("john")));
+    ck_assert_ptr_null(book_member(&b, STR("joh")));
+    ck_assert_ptr_null(book_member(&b, STR("john1")));
+    ck_assert_ptr_null(book_member(&b, STR("")));
+    ck_assert_ptr_eq(put_member(1, "john", 40, 1), john);
+    ck_assert_int_eq(john->balance, 50);
+    ck_assert(book_move(&b, 1, 30, 3, 0, 0));
+    ck_assert_int_eq(book_member(&b, STR("john"))->account.balance, 30);
+}
+END_TEST
+
+START_TEST(many_members_are_all_found)
+{
+    char name[MEMBER_ID_MAX + 1];
+    for (int i = 1; i <= 5000; i++) {
+        snprintf(name, sizeof name, "%0*d", 1 + i % MEMBER_ID_MAX, i);
+        put_member(i, name, i, 1);
+    }
+    for (int i = 1; i <= 5000; i++) {
+        snprintf(name, sizeof name, "%0*d", 1 + i % MEMBER_ID_MAX, i);
+        ck_assert_int_eq(book_member(&b, str_from(name))->account.id, i);
+    }
+}
+END_TEST
+
+START_TEST(members_of_one_hash_are_told_apart)
+{
+    struct account *one = put_member(1, "one", 1, 1), *two = put_member(2, "two", 2, 1);
+    /* As if their hashes were the same: one stands behind two, as book_put_member would have linked them. */
+    map_set(&b.members, siphash(b.members_key, "one", 3), two);
+    two->next = one;
+    ck_assert_int_eq(book_member(&b, STR("one"))->account.id, 1);
+    ck_assert_int_eq(book_member(&b, STR("two"))->account.id, 2);
+}
+END_TEST
+
 START_TEST(many_accounts_are_all_found)
 {
     for (int64_t id = 1; id <= 5000; id++) put(id * 7, id % 10, ACCOUNT_BANK, id, 1);
@@ -124,6 +173,9 @@ int main(void)
     tcase_add_test(c, an_unbounded_account_is_never_moved);
     tcase_add_test(c, accounts_stand_with_their_owner_by_id_whoever_came_first);
     tcase_add_test(c, a_person_is_replaced_but_the_inbox_only_rises);
+    tcase_add_test(c, a_member_is_found_by_his_id_and_his_account_is_his);
+    tcase_add_test(c, many_members_are_all_found);
+    tcase_add_test(c, members_of_one_hash_are_told_apart);
     tcase_add_test(c, many_accounts_are_all_found);
     suite_add_tcase(suite, c);
     SRunner *runner = srunner_create(suite);

@@ -109,6 +109,45 @@ START_TEST(a_points_updated_has_its_fields)
 }
 END_TEST
 
+START_TEST(a_members_event_has_its_fields_and_no_cursor)
+{
+    struct book book;
+    struct account row = { .id = ACCOUNT, .kind = ACCOUNT_REWARD_POINTS, .asset = ASSET_RWD };
+    book_init(&book);
+    struct reward_event r = {
+        .member = member_of(book_put_member(&book, &row, STR("john123"))), .transfer = 5, .seq = 3,
+        .at_us = 1700000000123000, .delta = 500, .balance = 700, .category = STR("a \"b\""), .amount = 1250,
+    };
+    struct ws_frame *earned = event_reward(&push, &r);
+    const struct json *m = parse(earned), *data = json_get(m, STR("data"));
+    SAME(m, "type", "points-updated");
+    SAME(m, "seq", "3");
+    ck_assert_ptr_null(json_get(m, STR("cursor")));
+    SAME(data, "program", "rewards");
+    SAME(data, "userId", "john123");
+    SAME(data, "reason", "earn");
+    SAME(data, "delta", "500");
+    SAME(data, "balance", "700");
+    SAME(data, "category", "a \"b\"");
+    ck_assert_int_eq(json_get(data, STR("rewardType"))->type, JSON_NULL);
+    ck_assert_int_eq(json_get(data, STR("username"))->type, JSON_NULL);
+    ck_assert_int_eq(json_get(data, STR("lifetimePoints"))->type, JSON_NULL);
+    ck_assert_int_eq(data->count, 11);
+    r = (struct reward_event){ .member = r.member, .transfer = 6, .seq = 4, .delta = -200, .balance = 500,
+                               .reward_type = STR("voucher") };
+    struct ws_frame *spent = event_reward(&push, &r), *both = ws_frame_conflate(earned, spent);
+    data = json_get(parse(both), STR("data"));
+    SAME(data, "reason", "redeem");
+    SAME(data, "delta", "300");
+    SAME(data, "balance", "500");
+    SAME(data, "rewardType", "voucher");
+    ws_frame_unref(both);
+    ws_frame_unref(spent);
+    ws_frame_unref(earned);
+    book_fini(&book);
+}
+END_TEST
+
 START_TEST(the_cursor_of_a_frame_is_the_users)
 {
     struct account a = account_of(ACCOUNT_BANK, ASSET_MONEY);
@@ -226,6 +265,7 @@ int main(void)
     tcase_add_checked_fixture(c, setup, teardown);
     tcase_add_test(c, a_balance_updated_has_its_fields);
     tcase_add_test(c, a_points_updated_has_its_fields);
+    tcase_add_test(c, a_members_event_has_its_fields_and_no_cursor);
     tcase_add_test(c, the_cursor_of_a_frame_is_the_users);
     tcase_add_loop_test(c, conflated_frames_carry_the_sum, 0, chains_n);
     tcase_add_loop_test(c, conflated_from_the_newest_they_are_the_same, 0, chains_n);

@@ -103,6 +103,21 @@ static const struct {
     { { .name = "x", .in = IN_PATH, .type = FIELD_TEXT, .max = 3 }, "a b", "s=a b" },
     { { .name = "x", .in = IN_PATH, .type = FIELD_TEXT, .max = 3 }, "abcd", "! must be at most 3 characters" },
 
+    /* words */
+    { { NAME, .type = FIELD_TEXT, .flags = FIELD_WORD, .min = 1, .max = 9 }, "{\"x\":\"Az09._-\"}", "s=Az09._-" },
+    { { NAME, .type = FIELD_TEXT, .flags = FIELD_WORD, .max = 3 }, "{\"x\":\"abcd\"}",
+      "! must be at most 3 characters" },
+    { { NAME, .type = FIELD_TEXT, .flags = FIELD_WORD }, "{\"x\":\"a b\"}",
+      "! must consist of letters, digits, '.', '_' and '-'" },
+    { { NAME, .type = FIELD_TEXT, .flags = FIELD_WORD }, "{\"x\":\"Ã©\"}",
+      "! must consist of letters, digits, '.', '_' and '-'" },
+    { { NAME, .type = FIELD_TEXT, .flags = FIELD_WORD | FIELD_REQUIRED }, "{\"x\":\"\"}", "! is required" },
+    { { NAME, .type = FIELD_TEXT, .flags = FIELD_WORD }, "{\"x\":7}", "! must be a string" },
+    { { .name = "x", .in = IN_PATH, .type = FIELD_TEXT, .flags = FIELD_WORD, .max = 3 }, "a.b", "s=a.b" },
+    { { .name = "x", .in = IN_PATH, .type = FIELD_TEXT, .flags = FIELD_WORD, .max = 3 }, "abcd", "s=" },
+    { { .name = "x", .in = IN_PATH, .type = FIELD_TEXT, .flags = FIELD_WORD, .max = 3 }, "a/b", "s=" },
+    { { .name = "x", .in = IN_PATH, .type = FIELD_TEXT, .flags = FIELD_WORD, .max = 3 }, "\xff", "s=" },
+
     /* e-mail */
     { { NAME, .type = FIELD_EMAIL }, "{\"x\":\" Anna.Berg+x@Mail.Example.COM \"}", "s=anna.berg+x@mail.example.com" },
     { { NAME, .type = FIELD_EMAIL }, "{\"x\":\"a@b.co\"}", "s=a@b.co" },

@@ -71,28 +71,28 @@ static uint64_t member_key(const struct book *b, struct str id)
     return siphash(b->members_key, id.p, id.n);
 }
 
-struct str member_id(const struct member *m)
+struct str member_id(const struct reward_member *m)
 {
     return (struct str){ m->id, m->id_bytes };
 }
 
-const struct member *member_of(const struct account *a)
+const struct reward_member *member_of(const struct account *a)
 {
     must(a->kind == ACCOUNT_REWARD_POINTS);
-    return (const struct member *) a;
+    return (const struct reward_member *) a;
 }
 
-struct member *book_member(const struct book *b, struct str id)
+struct reward_member *book_member(const struct book *b, struct str id)
 {
     struct account *a = map_get(&b->members, member_key(b, id));
     while (a && !str_eq(member_id(member_of(a)), id)) a = a->next;
-    return (struct member *) a;
+    return (struct reward_member *) a;
 }
 
 static struct account *new_member(struct book *b, struct str id)
 {
     must(id.n > 0 && id.n <= MEMBER_ID_MAX);
-    struct member *m = arena_alloc(&b->arena, sizeof *m + id.n);
+    struct reward_member *m = arena_alloc(&b->arena, sizeof *m + id.n);
     m->id_bytes = (uint8_t) id.n;
     memcpy(m->id, id.p, id.n);
     return &m->account;

@@ -24,7 +24,7 @@ struct account {
 };
 
 /* Of the rewards surface: an account of kind reward_points, and the name by which it is known. */
-struct member {
+struct reward_member {
     struct account account;       /* first: each account of that kind is part of a member */
     uint8_t id_bytes;
     char id[];                    /* not terminated */
@@ -58,10 +58,10 @@ void book_fini(struct book *b);
 struct account *book_account(const struct book *b, int64_t id);                  /* NULL: unknown here */
 struct person *book_person(const struct book *b, int64_t id);
 struct account *book_system(const struct book *b, struct str code);              /* "treasury"; NULL: unknown */
-struct member *book_member(const struct book *b, struct str id);                 /* NULL: unknown here */
-struct str member_id(const struct member *m);
+struct reward_member *book_member(const struct book *b, struct str id);                 /* NULL: unknown here */
+struct str member_id(const struct reward_member *m);
 /* Whose account of kind reward_points this is. */
-const struct member *member_of(const struct account *a);
+const struct reward_member *member_of(const struct account *a);
 /* The user's oldest account of the kind that is not closed, or NULL. */
 struct account *book_owned(const struct book *b, int64_t user, enum account_kind kind);
 

@@ -14,7 +14,7 @@ extern const struct endpoint push_endpoints[]; /* GET /ws */
  * sides that has an owner; `account` is that side's. */
 void push_transfer(struct push *p, const struct ledger_event *e, const struct account *account);
 /* The same for a rewards member: he has no sockets of his own, but topics of everybody's who may hear them. */
-void push_reward(struct push *p, const struct ledger_event *e, const struct member *member);
+void push_reward(struct push *p, const struct ledger_event *e, const struct reward_member *member);
 void push_inbox(struct push *p, const struct person *person, int64_t seq, struct str type, struct str data,
                 int64_t at_us);
 /* Somebody of this user is connected here: what he missed is worth reading. */

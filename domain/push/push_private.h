@@ -37,7 +37,7 @@ struct push {
 
 /* A rewards member's transfer, as each form of its event needs it. */
 struct reward_event {
-    const struct member *member;
+    const struct reward_member *member;
     int64_t transfer, seq, at_us;
     int64_t delta, balance;
     struct str category;          /* of an earning; STR_NONE: not told */

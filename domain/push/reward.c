@@ -6,7 +6,7 @@
 #include "domain/push/push_private.h"
 
 /* "rewards:john123", the topic of one member. */
-static uint64_t member_key(const struct push *p, const struct member *m)
+static uint64_t member_key(const struct push *p, const struct reward_member *m)
 {
     static const char prefix[] = "rewards:";
     enum { PREFIX = sizeof prefix - 1 };
@@ -22,7 +22,7 @@ static struct str text_of(const struct json *metadata, struct str name)
     return value && value->type == JSON_STRING ? value->text : STR_NONE;
 }
 
-static void read_event(const struct ledger_event *e, const struct member *m, struct arena *arena,
+static void read_event(const struct ledger_event *e, const struct reward_member *m, struct arena *arena,
                        struct reward_event *r)
 {
     bool is_debit = e->debit == m->account.id;
@@ -54,7 +54,7 @@ static void publish_canonical(struct push *p, const struct reward_event *r, uint
     p->events.value++;
 }
 
-void push_reward(struct push *p, const struct ledger_event *e, const struct member *m)
+void push_reward(struct push *p, const struct ledger_event *e, const struct reward_member *m)
 {
     uint64_t topic = member_key(p, m);
     struct arena arena;

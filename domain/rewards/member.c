@@ -37,7 +37,7 @@ void rewards_create(struct http_request *req)
 
 /* REW-03 */
 
-static void show(struct http_request *req, const struct member *member, bool from_memory)
+static void show(struct http_request *req, const struct reward_member *member, bool from_memory)
 {
     char text[256];
     struct buf b = { .p = text, .cap = sizeof text, .max = sizeof text };   /* on the stack: it never grows */

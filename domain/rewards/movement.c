@@ -21,7 +21,7 @@ enum { REPLY_BYTES_MAX = 2048, METADATA_BYTES_MAX = 1024 };
 struct movement {
     struct posting posting;
     struct http_request *req;
-    const struct member *member;
+    const struct reward_member *member;
     struct str name;          /* the category, or the reward type */
     int64_t amount;           /* of the purchase, minor units */
     bool is_earning;
@@ -136,7 +136,7 @@ static void fill(struct movement *m, int64_t points)
     p->arg = m;
 }
 
-static void submit(struct http_request *req, const struct member *member, bool is_earning, int64_t points,
+static void submit(struct http_request *req, const struct reward_member *member, bool is_earning, int64_t points,
                    struct str name, int64_t amount)
 {
     struct app *app = app_of(req);
@@ -157,7 +157,7 @@ static void submit(struct http_request *req, const struct member *member, bool i
 
 /* REW-02 */
 
-static void earn(struct http_request *req, const struct member *member, bool from_memory)
+static void earn(struct http_request *req, const struct reward_member *member, bool from_memory)
 {
     const struct value *v = req->values;
     (void) from_memory;
@@ -171,7 +171,7 @@ void rewards_earn(struct http_request *req)
 
 /* REW-05 */
 
-static void redeem(struct http_request *req, const struct member *member, bool from_memory)
+static void redeem(struct http_request *req, const struct reward_member *member, bool from_memory)
 {
     const struct value *v = req->values;
     (void) from_memory;

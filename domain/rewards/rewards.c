@@ -147,7 +147,7 @@ static void on_rows(void *arg, enum err err, const struct db_result *r)
 {
     struct finding *f = arg;
     struct app *app = app_of(f->req);
-    const struct member *known = book_member(&app->book, f->req->values[0].s);
+    const struct reward_member *known = book_member(&app->book, f->req->values[0].s);
     bool away = err != OK && err != ERR_SQL;
     if (away && known && live_memory_is_good(app->live)) {
         f->then(f->req, known, true);
@@ -166,7 +166,7 @@ void rewards_find(struct http_request *req, rewards_found then)
 {
     struct app *app = app_of(req);
     struct str id = req->values[0].s;
-    const struct member *member = book_member(&app->book, id);
+    const struct reward_member *member = book_member(&app->book, id);
     if (member && live_memory_is_good(app->live)) {
         then(req, member, true);
         return;

@@ -10,7 +10,7 @@ struct rewards {
 
 /* Calls `then` when memory knows the member named by the endpoint's first field as he is, after reading him from the
  * tables if need be; otherwise the request is answered. `from_memory`: the database was not asked. */
-typedef void (*rewards_found)(struct http_request *req, const struct member *member, bool from_memory);
+typedef void (*rewards_found)(struct http_request *req, const struct reward_member *member, bool from_memory);
 void rewards_find(struct http_request *req, rewards_found then);
 
 void rewards_create(struct http_request *req);

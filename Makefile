@@ -131,9 +131,8 @@ $(B)/flags: FORCE
 build/needs: scripts/setup web/package-lock.json
 	@scripts/setup --check build
 	@mkdir -p $(@D) && touch $@
-web/node_modules/%:
-	@scripts/setup --check build
-	@echo "make: $@ is missing although the npm packages are there; does web/manifest name it right?" >&2; exit 1
+web/node_modules/%: | build/needs
+	@echo "make: $@ is missing: \`rm -r web/node_modules; make setup\` installs it anew" >&2; exit 1
 
 $(B)/%.o: %.c $(B)/flags | build/needs build/gen/sql.h build/gen/migrations.h build/gen/web.h
 	@mkdir -p $(@D)

@@ -1,11 +1,10 @@
 // What the server says about itself: REW-12 (the page at /api), REW-20 and OPS-OPENAPI (the document of the requests),
 // OPS-ASYNCAPI (the document of the events), REW-21 (the page on which events arrive). That each endpoint is in the
-// document, with an example that works, is endpoints.test.mjs.
+// document, with an example that works, is endpoints.test.mjs; that events are what the document says,
+// docs_events.test.mjs.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { api, socket } from '../lib/client.mjs';
-import { fund, register, systemUser } from '../lib/people.mjs';
-import { eventsOf, listen, settledCustomer } from '../lib/listen.mjs';
+import { api } from '../lib/client.mjs';
 import { fits } from '../lib/schema.mjs';
 import { startServer } from '../lib/server.mjs';
 import { fails } from '../lib/shapes.mjs';
@@ -147,67 +146,5 @@ describe('OPS-ASYNCAPI: the document of the events', () => {
         assert.ok(used.has(`#/channels/${key}/messages/${name}`), `${key} ${name}`);
       }
     }
-  });
-});
-
-describe('what comes over /ws', () => {
-  const seen = new Set();
-  /** Every frame that the socket has got is what the document says of it. */
-  function check(ws) {
-    for (const frame of ws.frames) {
-      const message = events.channels.ws.messages[frame.type];
-      assert.ok(message, `${frame.type} is not in the document`);
-      fits(message.payload, frame, frame.type);
-      seen.add(frame.type);
-    }
-  }
-
-  test('is what the document says: events, greetings, answers', async () => {
-    const system = await systemUser(server);
-    const admin = await register(server, { name: 'Root' });
-    await server.command('user', 'role', '--email', admin.email, '--role', 'admin');
-    const ada = await settledCustomer(server, system, { name: 'Ada' });
-    const grant = { body: { userId: ada.id, amount: 5000, reason: 'a test', metadata: { category: 'a category' } } };
-
-    const ws = await listen(server, ada);
-    await fund(system, ada.account, 12.5);
-    assert.equal((await admin.api.post('/api/points/admin/add', grant)).status, 200);
-    await ws.next('balance-updated');
-    await ws.next('points-updated');
-    await ws.next('level-up');
-    ws.send({ type: 'subscribe', topics: ['points', 'payments:somebody.else', 'nonsense'] });
-    await ws.next('subscribed');
-    ws.send({ type: 'unsubscribe', topics: ['points'] });
-    await ws.next('unsubscribed');
-    ws.send({ type: 'ping' });
-    await ws.next('pong');
-    ws.send({ type: 'sing' });
-    await ws.until((frame) => frame.code === 'unknown_type');
-    check(ws);
-    assert.equal(eventsOf(ws).length, 3);
-    await ws.close();
-
-    const back = await listen(server, ada, { cursor: ws.hello.cursor });
-    assert.equal(back.hello.resumed, 3);
-    check(back);
-    await back.close();
-
-    const lost = await listen(server, ada, { cursor: 'nonsense' });
-    check(lost);
-    await lost.close();
-
-    const token = (await server.command('token', '--email', ada.email, '--ttl', '61')).trim().split(/\s+/).pop();
-    const short = await socket(server, { token });
-    await short.next('expiring');
-    check(short);
-    await short.close();
-  });
-
-  test('and nothing that the document shows has been left out', () => {
-    const sent = Object.values(events.operations)
-      .filter(({ action, channel }) => action === 'send' && channel.$ref === '#/channels/ws')
-      .map(({ messages: [{ $ref }] }) => $ref.split('/').pop());
-    const elsewhere = ['payment-status'];     // invoices have their own tests
-    assert.deepEqual([...seen].sort(), sent.filter((name) => !elsewhere.includes(name)).sort());
   });
 });

@@ -1,0 +1,88 @@
+// The document of the events against what really comes, through every door: each message is what /asyncapi.json says of
+// it, member by member, and nothing that the document shows is left out.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { api, socket } from '../lib/client.mjs';
+import { fund, register, systemUser } from '../lib/people.mjs';
+import { eventsOf, listen, settledCustomer } from '../lib/listen.mjs';
+import { fits } from '../lib/schema.mjs';
+import { startServer } from '../lib/server.mjs';
+
+// Payments have their own tests.
+const ELSEWHERE = ['payment-status', 'payment:status:update', 'subscribe:payment:ack', 'unsubscribe:payment:ack'];
+
+let server, document, system, admin, ada;
+before(async () => {
+  server = await startServer({ env: { TALLY_OPEN: '1' } });
+  document = (await api(server).get('/asyncapi.json')).json;
+  system = await systemUser(server);
+  admin = await register(server, { name: 'Root' });
+  await server.command('user', 'role', '--email', admin.email, '--role', 'admin');
+  ada = await settledCustomer(server, system, { name: 'Ada' });
+});
+after(() => server?.stop());
+
+const grant = async (person, amount) => {
+  const body = { userId: person.id, amount, reason: 'a test', metadata: { category: 'a category' } };
+  assert.equal((await admin.api.post('/api/points/admin/add', { body })).status, 200);
+};
+
+/** What has come through a channel of the document. */
+class Channel {
+  constructor(key) {
+    this.key = key;
+    this.messages = Object.values(document.channels[key].messages);
+    this.seen = new Set();
+  }
+
+  check(name, payload) {
+    const message = this.messages.find((one) => one.name === name);
+    assert.ok(message, `${this.key}: ${name} is not in the document`);
+    fits(message.payload, payload, `${this.key}: ${name}`);
+    this.seen.add(name);
+  }
+
+  /** Everything that the server may send here has come. */
+  complete() {
+    const sent = Object.values(document.operations).filter(({ channel }) => channel.$ref === `#/channels/${this.key}`)
+      .flatMap(({ action, messages, reply }) => (action === 'send' ? messages : reply.messages))
+      .map(({ $ref }) => document.channels[this.key].messages[$ref.split('/').pop()].name);
+    assert.deepEqual([...this.seen].sort(), [...new Set(sent)].filter((name) => !ELSEWHERE.includes(name)).sort());
+  }
+}
+
+test('/ws', async () => {
+  const channel = new Channel('ws');
+  const check = (ws) => ws.frames.forEach((frame) => channel.check(frame.type, frame));
+  const ws = await listen(server, ada);
+  await fund(system, ada.account, 12.5);
+  await grant(ada, 5000);
+  for (const type of ['balance-updated', 'points-updated', 'level-up']) await ws.next(type);
+  ws.send({ type: 'subscribe', topics: ['points', 'nonsense'] });
+  await ws.next('subscribed');
+  ws.send({ type: 'unsubscribe', topics: ['points'] });
+  await ws.next('unsubscribed');
+  ws.send({ type: 'ping' });
+  await ws.next('pong');
+  ws.send({ type: 'sing' });
+  await ws.until((frame) => frame.code === 'unknown_type');
+  check(ws);
+  assert.equal(eventsOf(ws).length, 3);
+  await ws.close();
+
+  const back = await listen(server, ada, { cursor: ws.hello.cursor });
+  assert.equal(back.hello.resumed, 3);
+  check(back);
+  await back.close();
+
+  const lost = await listen(server, ada, { cursor: 'nonsense' });
+  check(lost);
+  await lost.close();
+
+  const token = (await server.command('token', '--email', ada.email, '--ttl', '61')).trim().split(/\s+/).pop();
+  const short = await socket(server, { token });
+  await short.next('expiring');
+  check(short);
+  await short.close();
+  channel.complete();
+});

@@ -43,14 +43,24 @@ function door(form, { open, close }) {
 const REWARDS = 'Socket.IO /rewards';
 let rewards = null;
 
+/** From here on this member's events only. */
+function narrow(socket, member, set) {
+  socket.emit('subscribe', { userId: member }, (answer) => {
+    const fine = answer?.status !== false;
+    set(fine ? `connected, hearing ${member}` : `connected, but ${member}: ${answer.message}`, fine ? 'open' : 'bad');
+    show(REWARDS, 'subscribe', answer, { chatter: true });
+  });
+}
+
 function openRewards(set) {
   const socket = io('/rewards', { auth: proof(), forceNew: true });
   const only = at('only').value.trim();
   rewards = socket;
   socket.on('connect', () => {
-    set(`connected${socket.recovered ? ', nothing was missed' : ''}`, 'open');
     show(REWARDS, 'connected', { id: socket.id, recovered: socket.recovered }, { chatter: true });
-    if (only && !socket.recovered) socket.emit('subscribe', { userId: only });
+    if (socket.recovered) set('connected, nothing was missed', 'open');
+    else if (only) narrow(socket, only, set);
+    else set('connected', 'open');
   });
   socket.on('connect_error', (error) => {
     set(socket.active ? `${error.message}; trying again …` : `refused: ${error.message}`, 'bad', socket.active);

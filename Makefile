@@ -38,6 +38,7 @@ say = $(if $(V),,@printf '  %-5s %s\n' $(1) $@;)
 LIBRARY := $(B)/libtally.a
 UNIT    := $(patsubst test/unit/%.c,build/asan/test/%,$(wildcard test/unit/test_*.c))
 SIM     := $(patsubst test/sim/%.c,build/asan/test/%,$(wildcard test/sim/sim_*.c))
+ECHO    := build/asan/test/socketio_echo
 FUZZ    := $(patsubst test/fuzz/%.c,build/fuzz/test/%,$(wildcard test/fuzz/fuzz_*.c))
 
 # All cores, unless the caller said otherwise; goals that must follow one another do so in scripts/.
@@ -102,7 +103,7 @@ bench: build ## ratios against other servers on this machine
 	@scripts/bench/run
 
 asan:
-	@$(MAKE) $(QUIET) VARIANT=asan build/asan/tallyd
+	@$(MAKE) $(QUIET) VARIANT=asan build/asan/tallyd $(ECHO)
 
 clean: ## remove everything that was built (not .tally/, where make run keeps its data)
 	rm -rf build
@@ -182,6 +183,11 @@ build/asan/test/%: test/unit/%.c $(LIBRARY)
 build/asan/test/%: test/sim/%.c $(LIBRARY)
 	@mkdir -p $(@D)
 	$(call say,cc)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -MMD -MP -o $@ $< $(LIBRARY) $(LIBS) $(TEST_LIBS)
+
+# A server that the api tests of the protocols start, see there.
+$(B)/test/%: test/echo/%.c $(LIBRARY)
+	@mkdir -p $(@D)
+	$(call say,cc)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -MMD -MP -o $@ $< $(LIBRARY) $(LIBS)
 
 build/fuzz/test/%: test/fuzz/%.c $(LIBRARY)
 	@mkdir -p $(@D)

@@ -95,9 +95,10 @@ static void door_closed(void *arg)
 static enum flow_result stop_doors(void *arg)
 {
     struct server *s = arg;
-    s->draining = 2;
+    s->draining = 3;
     http_server_drain(s->app.http, DRAIN_MS, door_closed, s);
     ws_server_drain(s->app.ws, DRAIN_MS, door_closed, s);
+    sio_server_drain(s->app.socketio, DRAIN_MS, door_closed, s);
     return FLOW_WAIT;
 }
 
@@ -177,6 +178,7 @@ static void stopped(void *arg, enum err err)
     struct server *s = arg;
     struct app *app = &s->app;
     must(err == OK);
+    sio_server_free(app->socketio);
     http_server_free(app->http);
     ws_server_free(app->ws);
     push_free(app->push);

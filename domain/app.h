@@ -16,7 +16,7 @@
 #include "domain/settings.h"
 #include "http/server.h"
 #include "ws/hub.h"
-#include "ws/session.h"
+#include "ws/socketio.h"
 
 struct app {
     const struct settings *settings;
@@ -42,6 +42,7 @@ struct app {
     struct docs *docs;                /* domain/docs: what is said of the interface */
     struct http_server *http;
     struct ws_server *ws;
+    struct sio_server *socketio;
     struct ws_hub hub;
     int worker;                       /* which of the host's processes this is, from 0 */
     uint64_t started_us;              /* monotonic */

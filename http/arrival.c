@@ -25,9 +25,17 @@ struct http_request *http_request_new(struct http_server *s, struct http_conn *c
     return req;                           /* reply.c gives its buffers their maxima */
 }
 
+void http_request_gone(struct http_request *req)
+{
+    void (*on_gone)(struct http_request *req) = req->on_gone;
+    req->on_gone = NULL;
+    if (on_gone && req->stage != REQUEST_ANSWERED) on_gone(req);
+}
+
 void http_request_free(struct http_request *req)
 {
     must(req->magic == HTTP_REQUEST_MAGIC);
+    http_request_gone(req);
     list_unlink(&req->link);
     buf_fini(&req->reply);
     buf_fini(&req->extra_headers);

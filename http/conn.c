@@ -144,8 +144,12 @@ static void on_close(void *owner, enum err why)
     while ((link = list_shift(&conn->requests))) {
         struct http_request *req = list_entry(link, struct http_request, link);
         req->conn = NULL;
-        if (req->stage == REQUEST_DISPATCHED) list_append(&conn->server->orphans, &req->link);
-        else http_request_free(req);
+        if (req->stage != REQUEST_DISPATCHED) {
+            http_request_free(req);
+            continue;
+        }
+        list_append(&conn->server->orphans, &req->link);
+        http_request_gone(req);
     }
     if (crossing) http_crossing_lost(crossing);
     leave(conn);
@@ -198,6 +202,7 @@ static void on_eof(void *owner)
 {
     struct http_conn *conn = from_owner(owner);
     conn->eof = true;
+    list_each(&conn->requests, it) http_request_gone(list_entry(it, struct http_request, link));
     http_conn_settle(conn);
 }
 
@@ -213,10 +218,11 @@ static void account(struct http_request *req)
 {
     struct http_server *s = req->server;
     uint64_t duration_us = clock_mono_us() - req->started_us;
-    if (req->stage == REQUEST_DISPATCHED) s->requests_under_way--;
+    bool waits = http_request_waits(req);
+    if (req->stage == REQUEST_DISPATCHED && !waits) s->requests_under_way--;
     req->stage = REQUEST_ANSWERED;
     s->requests_total.value++;
-    if (s->duration.buckets) metric_observe_us(&s->duration, duration_us);
+    if (s->duration.buckets && !waits) metric_observe_us(&s->duration, duration_us);
     enum http_method method = req->is_head ? HTTP_HEAD : req->method;
     log_access(&(struct log_access){
         .request_id = req->id, .path = req->path, .remote = req->remote, .user = req->user,

@@ -23,3 +23,9 @@ bool http_conn_closes_with(struct http_request *req);
 /* Requests come from here so that reply_ calls work the same in tests without a socket: conn may be NULL. */
 struct http_request *http_request_new(struct http_server *s, struct http_conn *conn);
 void http_request_free(struct http_request *req);
+/* Its client has gone, or can say no more; tells the handler, once, unless the request was answered. */
+void http_request_gone(struct http_request *req);
+static inline bool http_request_waits(const struct http_request *req)
+{
+    return req->endpoint && (req->endpoint->flags & ENDPOINT_WAITS);
+}

@@ -12,6 +12,14 @@
 #include "core/mem.h"
 #include "core/must.h"
 
+/* While a long poll waits, reading goes on, so that its client's end is noticed: only its headers say what it is. */
+static bool may_upgrade(const struct http_request *req)
+{
+    unsigned flags = req->endpoint ? req->endpoint->flags : 0;
+    if (!(flags & ENDPOINT_UPGRADE)) return false;
+    return !(flags & ENDPOINT_WAITS) || request_header(req, STR("upgrade")).p;
+}
+
 bool http_conn_may_read(const struct http_conn *conn)
 {
     if (!conn->net || conn->last || conn->held) return false;
@@ -21,7 +29,7 @@ bool http_conn_may_read(const struct http_conn *conn)
     const struct list *newest = conn->requests.prev;
     if (newest == &conn->requests) return true;
     const struct http_request *req = list_entry(newest, struct http_request, link);
-    return req->stage == REQUEST_ANSWERED || !req->endpoint || !(req->endpoint->flags & ENDPOINT_UPGRADE);
+    return req->stage == REQUEST_ANSWERED || !may_upgrade(req);
 }
 
 static struct http_request *add_request(struct http_conn *conn)
@@ -69,6 +77,7 @@ static void take_head(struct http_conn *conn)
         return;
     }
     req->keep_alive = keep_alive;
+    if (req->endpoint && req->endpoint->begin && req->method != HTTP_OPTIONS) req->endpoint->begin(req);
     http_stream_body(&conn->stream, body_max, false);
     conn->reading = req;
     conn->want_continue = g->expect_continue && !g->http10 && length != 0 && conn->in == conn->in_end;
@@ -89,7 +98,7 @@ static void take_body(struct http_conn *conn, struct http_request *req)
 static void dispatch(struct http_conn *conn, struct http_request *req)
 {
     req->stage = REQUEST_DISPATCHED;
-    conn->server->requests_under_way++;
+    if (!http_request_waits(req)) conn->server->requests_under_way++;
     http_dispatch(req);
 }
 
@@ -103,8 +112,7 @@ static void take_request(struct http_conn *conn)
     if (conn->server->draining) conn->last = true;
     if (!req) return;                                 /* refused at its head, and skipped now */
     if (!req->keep_alive) conn->last = true;
-    bool upgrade = req->endpoint && (req->endpoint->flags & ENDPOINT_UPGRADE);
-    if (upgrade && conn->requests.next != &req->link) conn->held = req;
+    if (may_upgrade(req) && conn->requests.next != &req->link) conn->held = req;
     else dispatch(conn, req);
 }
 

@@ -80,6 +80,7 @@ enum endpoint_flags {
     ENDPOINT_BODY_IGNORED = 4,/* "any body is ignored": neither type nor form is looked at */
     ENDPOINT_CHANGES = 8,     /* a GET that changes something: HEAD is 405 */
     ENDPOINT_ALIAS = 16,      /* another path of an endpoint that stands elsewhere in the table */
+    ENDPOINT_WAITS = 32,      /* a long poll: waits for news, and counts neither as work under way nor in durations */
 };
 
 struct endpoint {
@@ -90,6 +91,7 @@ struct endpoint {
                                  in this order */
     int auth;                 /* who may call; the meaning is http_options.authenticate's */
     void (*run)(struct http_request *req);   /* must answer exactly once, now or later */
+    void (*begin)(struct http_request *req); /* the head has come; for who must know before the body has, or NULL */
     const struct sql *sql;
     const struct http_file *file;
     int status;               /* of a success; 0: 200 */

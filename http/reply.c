@@ -121,7 +121,8 @@ static struct str connection_line(struct http_request *req)
     return str_eq_nocase(asked, STR("keep-alive")) ? STR("Connection: keep-alive\r\n") : STR("");
 }
 
-static void answer(struct http_request *req, int status, struct str type, struct str body)
+static void answer_filled(struct http_request *req, int status, struct str type, size_t size,
+                          void (*fill)(void *arg, char *to), void *arg)
 {
     struct http_server *s = req->server;
     must(req->magic == HTTP_REQUEST_MAGIC);
@@ -133,21 +134,32 @@ static void answer(struct http_request *req, int status, struct str type, struct
     if (s->cors.count) cors_put_headers(&s->cors, request_header(req, STR("origin")), extra_headers(req));
 
     if (req->reply.max == 0) buf_init(&req->reply, HEAD_ROOM + REPLY_BYTES_MAX + 2 * EXTRA_BYTES_MAX);
-    size_t room = HEAD_ROOM + type.n + s->block.n + req->id.n + req->extra_headers.n + (sends_body ? body.n : 0);
+    size_t room = HEAD_ROOM + type.n + s->block.n + req->id.n + req->extra_headers.n + (sends_body ? size : 0);
     char *start = buf_reserve(&req->reply, room), *p = start;
     must(start != NULL);
     p = put(p, status_line(status));
     if (has_body && type.n) p = put_line(p, STR("Content-Type: "), type);
-    if (has_body) p = put_length(p, body.n);
+    if (has_body) p = put_length(p, size);
     p = put_line(p, STR("X-Request-Id: "), req->id);
     p = put(p, buf_view(&s->block));
     p = put(p, connection_line(req));
     p = put(p, buf_view(&req->extra_headers));
     p = put(p, STR("\r\n"));
-    if (sends_body) p = put(p, body);
+    if (sends_body) fill(arg, p);
+    if (sends_body) p += size;
     buf_added(&req->reply, (size_t) (p - start));
     req->status = status;
     http_conn_answered(req);
+}
+
+static void fill_text(void *arg, char *to)
+{
+    put(to, *(const struct str *) arg);
+}
+
+static void answer(struct http_request *req, int status, struct str type, struct str body)
+{
+    answer_filled(req, status, type, body.n, fill_text, &body);
 }
 
 /* --- headers of the caller's own ---------------------------------------------------------------- */
@@ -220,6 +232,13 @@ void reply_body(struct http_request *req, int status, struct str content_type, s
     if (str_starts_nocase(content_type, STR("text/html")) && !has_extra(req, STR("content-security-policy")))
         reply_header(req, STR("Content-Security-Policy"), STR(PAGE_POLICY));
     answer(req, status, content_type, body);
+}
+
+void reply_filled(struct http_request *req, int status, struct str content_type, size_t size,
+                  void (*fill)(void *arg, char *to), void *arg)
+{
+    must(is_header_text(content_type) && size <= REPLY_BYTES_MAX);
+    answer_filled(req, status, content_type, size, fill, arg);
 }
 
 void reply_empty(struct http_request *req, int status)

@@ -49,6 +49,10 @@ struct http_request {
     struct buf extra_headers;            /* "Name: value\r\n"… of reply_header */
     int status;                          /* 0: not answered yet */
     bool upgraded;
+    /* When set: called at most once, when the client goes away (or can send no more) before the answer. A request that
+     * was dispatched is still to be answered then, in the call or later; one whose body was incomplete is freed. */
+    void (*on_gone)(struct http_request *req);
+    void *own;                           /* the handler's own */
     enum { REQUEST_ARRIVING, REQUEST_DISPATCHED, REQUEST_ANSWERED } stage;   /* conn.c's */
 };
 
@@ -64,6 +68,9 @@ const struct value *request_value(const struct http_request *req, const char *na
 /* Answers. Texts are copied or sent before the call returns. */
 void reply_json(struct http_request *req, int status, struct str json);
 void reply_body(struct http_request *req, int status, struct str content_type, struct str body);
+/* A body of exactly `size` bytes that `fill` writes where it leaves from. */
+void reply_filled(struct http_request *req, int status, struct str content_type, size_t size,
+                  void (*fill)(void *arg, char *to), void *arg);
 void reply_empty(struct http_request *req, int status);
 void reply_redirect(struct http_request *req, int status, struct str location);
 /* The one error body of all surfaces: {"success":false,"status":false,"errorCode":…,"message":…,"errors":[]}. */

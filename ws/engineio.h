@@ -44,8 +44,10 @@ struct eio_handler {
     void (*on_open)(struct eio_session *s);
     /* A message packet without its type; valid UTF-8, a view, valid during the call. */
     void (*on_message)(struct eio_session *s, struct str text);
-    /* Comes once, last, never from inside a call of ours; the session is gone afterwards. */
+    /* Comes once, last, never from inside a call of ours but eio_server_free; the session is gone afterwards. */
     void (*on_close)(struct eio_session *s, enum eio_reason why);
+    /* A ping is about to leave: the moment to look after what needs no timer of its own. May be NULL. */
+    void (*on_ping)(struct eio_session *s);
 };
 
 struct eio_options {
@@ -71,7 +73,7 @@ struct eio_server *eio_server_new(const struct eio_options *options);
 /* Ends all sessions: polls are answered with a close packet, WebSockets closed with 1001; handshakes are refused from
  * now on. `drained` comes once, when the last connection has gone or after timeout_ms. */
 void eio_server_drain(struct eio_server *server, int timeout_ms, void (*drained)(void *arg), void *arg);
-/* Cuts off what is left; sessions still get their on_close. Needs the loop to run once more. */
+/* Cuts off what is left; sessions get their on_close during the call. Before the HTTP server is freed. */
 void eio_server_free(struct eio_server *server);
 int eio_server_count(const struct eio_server *server);
 void *eio_server_context(const struct eio_server *server);
@@ -100,7 +102,11 @@ struct eio_exchange {
 
 /* Takes a request that is no upgrade: handshake, poll or post, and whatever is wrong with it. */
 void eio_serve(struct eio_server *server, const struct eio_request *r, struct eio_exchange *x);
-/* The client of a poll that was not answered yet has gone; the exchange is still to be answered, and is. */
+/* The head of a post has come, its body has not: a second one meanwhile closes the session. eio_serve follows with the
+ * same exchange, unless eio_abandoned comes first. Optional. */
+void eio_announce(struct eio_server *server, const struct eio_request *r, struct eio_exchange *x);
+/* The client of an exchange has gone: its session ends (transport error). A poll is answered in the call, as is due
+ * once; of an announced post nothing more comes. */
 void eio_abandoned(struct eio_exchange *x);
 
 /* The protocol's errors: 400 with {"code":…,"message":…}; EIO_FULL is 503. */

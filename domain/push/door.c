@@ -3,6 +3,7 @@
  * ends up in logs. */
 #include "domain/live/live.h"
 #include "domain/push/push_private.h"
+#include "domain/push/socketio_door.h"
 #include "ws/session.h"
 
 /* An upgrade whose token is being checked. */
@@ -128,6 +129,25 @@ static void door(struct http_request *req)
     }
 }
 
+static void socketio(struct http_request *req)
+{
+    socketio_door(req, sio_engine(app_of(req)->socketio));
+}
+
+static void socketio_begin(struct http_request *req)
+{
+    socketio_door_begin(req, sio_engine(app_of(req)->socketio));
+}
+
+/* Of the methods that nobody should use the protocol says so itself. */
+#define SOCKETIO_REFUSED(name, verb)                           \
+    { .id = name,                                              \
+      .method = verb,                                          \
+      .path = "/socket.io",                                    \
+      .run = socketio,                                         \
+      .flags = ENDPOINT_BODY_IGNORED | ENDPOINT_HIDDEN,        \
+      .summary = "No method of the protocol's" }
+
 const struct endpoint push_endpoints[] = {
     { .id = "WS",
       .method = HTTP_GET,
@@ -135,5 +155,22 @@ const struct endpoint push_endpoints[] = {
       .run = door,
       .flags = ENDPOINT_UPGRADE | ENDPOINT_HIDDEN,
       .summary = "The server's own WebSocket" },
+    { .id = "SIO",
+      .method = HTTP_GET,
+      .path = "/socket.io",
+      .run = socketio,
+      .flags = ENDPOINT_UPGRADE | ENDPOINT_CHANGES | ENDPOINT_WAITS | ENDPOINT_HIDDEN,
+      .summary = "Socket.IO: handshake, poll, WebSocket" },
+    { .id = "SIO-POST",
+      .method = HTTP_POST,
+      .path = "/socket.io",
+      .run = socketio,
+      .begin = socketio_begin,
+      .flags = ENDPOINT_BODY_IGNORED | ENDPOINT_HIDDEN,
+      .body_max = SOCKETIO_BODY_MAX,
+      .summary = "Socket.IO: packets of a client that polls" },
+    SOCKETIO_REFUSED("SIO-PUT", HTTP_PUT),
+    SOCKETIO_REFUSED("SIO-PATCH", HTTP_PATCH),
+    SOCKETIO_REFUSED("SIO-DELETE", HTTP_DELETE),
     { 0 },
 };

@@ -32,6 +32,7 @@ struct push *push_new(struct app *app)
     p->rewards_key = topic_named_key(p, STR("rewards"));
     resume_poll_init(p);
     app->ws = make_sessions(app);
+    app->socketio = socketio_new(app);
     p->events =
         (struct metric){ .name = "tally_push_events_total", .help = "Events made into frames", .type = METRIC_COUNTER };
     p->resumed = (struct metric){ .name = "tally_push_resumed_total",

@@ -4,11 +4,11 @@
 #include "domain/app.h"
 #include "domain/ledger/event.h"
 
-/* Makes app->ws, too: the sessions that hear. */
+/* Makes app->ws and app->socketio, too: those who hear. */
 struct push *push_new(struct app *app);
 void push_free(struct push *p);
 
-extern const struct endpoint push_endpoints[]; /* GET /ws */
+extern const struct endpoint push_endpoints[]; /* GET /ws, /socket.io/ */
 
 /* From domain/live, in commit order, each stream's numbers without gap or double. A transfer comes once for each of its
  * sides that has an owner; `account` is that side's. */

@@ -74,6 +74,9 @@ void listener_hello(struct listener *l, int64_t resumed); /* -1: null */
 void listener_refuse(struct listener *l, enum auth_result result);
 struct listener *listener_of(struct ws_session *s);
 
+/* socketio.c: the same for Socket.IO clients. */
+struct sio_server *socketio_new(struct app *app);
+
 /* topic.c */
 void topic_subscribe(struct listener *l, const struct json *topics);
 void topic_unsubscribe(struct listener *l, const struct json *topics);

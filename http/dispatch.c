@@ -90,7 +90,7 @@ int http_route(struct http_request *req, int64_t content_length, int64_t *body_m
     if (content_length > *body_max) return refuse(req, content_length, 413, "Payload Too Large");
     if (content_length == 0 || !looks_at_body(e)) return 0;
     if (is_encoded(req) || (!e->auth && !is_json_type(request_header(req, STR("content-type")))))
-        return refuse(req, content_length, 415, "Content-Type must be application/json");
+        return refuse(req, content_length, 415, "Invalid Content-Type");
     return 0;
 }
 
@@ -156,23 +156,30 @@ static bool needs_body(const struct endpoint *e)
     return false;
 }
 
+static void refuse_json(struct http_request *req, const char *why)
+{
+    struct reply_faults faults = { 0 };
+    reply_fault(req, &faults, "body", why);
+    reply_faults_as(req, &faults, "Invalid JSON");
+}
+
 /* Leaves the body in req->json, or answers. No body is fine where no field is required; with JSON
  * announced it is an empty object, so that the answer names the fields that are missing. */
 static bool read_body(struct http_request *req)
 {
     if (!looks_at_body(req->endpoint) || (req->body.n == 0 && !needs_body(req->endpoint))) return true;
     if (!is_json_type(request_header(req, STR("content-type")))) {
-        reply_error(req, 415, "Content-Type must be application/json");
+        reply_error(req, 415, "Invalid Content-Type");
         return false;
     }
     if (req->body.n == 0) return true;
     const char *why = NULL;
     if (json_parse(req->body, &req->arena, &req->json, &why) != OK) {
-        reply_error(req, 400, arena_printf(&req->arena, "Invalid JSON: %s", why).p);
+        refuse_json(req, why);
         return false;
     }
     if (req->json->type == JSON_OBJECT) return true;
-    reply_error(req, 400, "Invalid JSON: the body must be an object");
+    refuse_json(req, "must be an object");
     return false;
 }
 

@@ -58,6 +58,7 @@ struct field {
     int64_t min, max;         /* both 0: the type's own bounds, see http/validate.h; max 0: the type's own maximum */
     const char *choices;      /* FIELD_ENUM: separated by blanks */
     const char *initial;      /* used when the field is not sent; as it would stand in a query */
+    const char *(*check)(struct str value);   /* a further rule for texts: NULL, or what is wrong; pure */
     const char *help;
 };
 

@@ -313,8 +313,13 @@ void reply_fault(struct http_request *req, struct reply_faults *f, const char *f
 
 void reply_faults(struct http_request *req, struct reply_faults *f)
 {
+    reply_faults_as(req, f, "Validation failed");
+}
+
+void reply_faults_as(struct http_request *req, struct reply_faults *f, const char *message)
+{
     must(f->count > 0);
-    answer_error(req, 400, STR("Validation failed"), f->json.failed ? STR_NONE : buf_view(&f->json));
+    answer_error(req, 400, str_from(message), f->json.failed ? STR_NONE : buf_view(&f->json));
     buf_fini(&f->json);
     f->count = 0;
 }

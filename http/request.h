@@ -86,6 +86,7 @@ struct reply_faults {
 };
 void reply_fault(struct http_request *req, struct reply_faults *f, const char *field, const char *message);
 void reply_faults(struct http_request *req, struct reply_faults *f);   /* 400 "Validation failed" */
+void reply_faults_as(struct http_request *req, struct reply_faults *f, const char *message);   /* 400 */
 
 /* Before the answer. Value must not contain CR or LF. */
 void reply_header(struct http_request *req, struct str name, struct str value);

@@ -440,6 +440,7 @@ static const char *check_field(struct check *c)
     if (text && c->text.n == 0 && (f->flags & FIELD_REQUIRED)) return "is required";
     c->value->s = c->text;
     const char *fault = checks[f->type](c);
+    if (!fault && f->check) fault = f->check(c->value->s);
     c->value->set = fault == NULL;
     return fault;
 }

@@ -120,7 +120,7 @@ describe('what is no JSON', () => {
     test(`${what} (${bodies.length})`, () => changesNothing(async () => {
       for (const body of bodies) {
         const reply = await send(body());
-        fails(reply, 400, /^Invalid JSON: ./);
+        fails(reply, 400, 'Invalid JSON', ['body']);
       }
     }));
   }

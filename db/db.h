@@ -72,6 +72,7 @@ void db_uuid_array(struct db_args *a, const uint8_t (*v)[16], int n);
 /* The answer of one statement, valid during the callback only. */
 struct db_result;
 int db_rows(const struct db_result *r);
+int db_columns(const struct db_result *r);
 int db_affected(const struct db_result *r);
 struct str db_cell(const struct db_result *r, int row, int column);   /* STR_NONE for NULL; terminated */
 int64_t db_cell_i64(const struct db_result *r, int row, int column);  /* must be a number; 0 for NULL */

@@ -6,6 +6,11 @@ int db_rows(const struct db_result *r)
     return PQntuples(r->pg);
 }
 
+int db_columns(const struct db_result *r)
+{
+    return PQnfields(r->pg);
+}
+
 int db_affected(const struct db_result *r)
 {
     int64_t n = 0;

@@ -13,6 +13,7 @@ enum auth_rule {
     AUTH_NONE,
     AUTH_OPTIONAL,        /* a token may be sent; a bad one is 401 all the same */
     AUTH_CUSTOMER,        /* a customer's token, as Bearer or cookie */
+    AUTH_CUSTOMER_QUERY,  /* the same, or as query parameter `token` */
     AUTH_ADMIN,           /* a customer with the admin flag, or staff that administers points */
     AUTH_FUNDS,           /* system user or key with scope system; any customer with TALLY_OPEN */
     AUTH_SYSTEM,          /* system user or key with scope system */
@@ -65,6 +66,9 @@ struct str auth_sign(struct auth *a, const struct person *person, struct str jti
  * looked at. */
 struct str auth_sign_with(const struct hmac_key *secret, const struct pid_key *pids, const struct person *person,
                           struct str jti, int64_t issued_s, int64_t expires_s, struct arena *arena);
+/* A MAC with the server's secret, the same in every process. No text that a token signs has a ':', so neither stands
+ * for the other as long as `text` has one. */
+void auth_mac(const struct auth *a, struct str text, uint8_t out[SHA256_BYTES]);
 /* Set-Cookie for register and log-in, and the one that clears it. */
 void auth_set_cookie(struct http_request *req, struct str token);
 void auth_clear_cookie(struct http_request *req);

@@ -8,6 +8,7 @@ struct rule {
     const char *schemes;      /* for the OpenAPI document */
     bool optional;            /* nothing presented is fine */
     bool customer;            /* any customer */
+    bool query;               /* the token may stand in the query, too */
     bool admin, system;       /* a customer with that flag */
     bool open;                /* any customer with TALLY_OPEN */
     bool open_to_all;         /* with TALLY_OPEN also who presents nothing */
@@ -18,6 +19,7 @@ struct rule {
 static const struct rule rules[AUTH_RULE_COUNT] = {
     [AUTH_OPTIONAL] = { .schemes = "none bearer cookie", .optional = true, .customer = true },
     [AUTH_CUSTOMER] = { .schemes = "bearer cookie", .customer = true },
+    [AUTH_CUSTOMER_QUERY] = { .schemes = "bearer cookie", .customer = true, .query = true },
     [AUTH_ADMIN] = { .schemes = "bearer cookie", .admin = true, .forbidden = "Admin access required" },
     [AUTH_FUNDS] = { .schemes = "bearer cookie basic", .system = true, .open = true, .scope = SCOPE_SYSTEM,
                      .forbidden = "Only the system user can inject funds" },
@@ -153,6 +155,7 @@ void auth_gate(struct http_request *req)
     const struct rule *rule = &rules[req->endpoint->auth];
     struct str header = request_header(req, STR("Authorization"));
     struct str cookie = request_cookie(req, STR("token"));
+    struct str in_query = rule->query ? request_query(req, STR("token")) : STR_NONE;
     if (metrics_settled(req)) return;
     if (str_starts_nocase(header, STR("Bearer "))) {
         check_token(req, str_trim((struct str){ header.p + 7, header.n - 7 }));
@@ -160,6 +163,8 @@ void auth_gate(struct http_request *req)
         check_key(req, str_trim((struct str){ header.p + 6, header.n - 6 }));
     } else if (header.p) {
         unauthorized(req);
+    } else if (in_query.p) {
+        check_token(req, in_query);
     } else if (cookie.p && (rule->customer || rule->admin || rule->system)) {
         check_cookie(req, cookie);
     } else if (rule->optional || (rule->open_to_all && app_of(req)->settings->open)) {

@@ -174,3 +174,8 @@ struct str auth_sign(struct auth *a, const struct person *person, struct str jti
 {
     return auth_sign_with(a->secret, &a->app->pids, person, jti, issued_s, expires_s, arena);
 }
+
+void auth_mac(const struct auth *a, struct str text, uint8_t out[SHA256_BYTES])
+{
+    hmac_sha256(a->secret, text, out);
+}

@@ -20,20 +20,29 @@
 #include "core/must.h"
 #include "core/workers.h"
 #include "db/migrate.h"
+#include "domain/address/address.h"
 #include "domain/alerts/alerts.h"
 #include "domain/auth/auth.h"
 #include "domain/bank/bank.h"
 #include "domain/cleanup/cleanup.h"
 #include "domain/command/command.h"
+#include "domain/device/device.h"
 #include "domain/docs/docs.h"
+#include "domain/faq/faq.h"
 #include "domain/live/live.h"
 #include "domain/mail/outbox.h"
+#include "domain/mutation/mutation.h"
+#include "domain/offer/offer.h"
 #include "domain/ops/ops.h"
+#include "domain/password/password.h"
+#include "domain/phone/phone.h"
 #include "domain/points/points.h"
+#include "domain/profile/profile.h"
 #include "domain/push/push.h"
 #include "domain/referral/referral.h"
 #include "domain/rewards/rewards.h"
 #include "domain/signin/signin.h"
+#include "domain/signup/signup.h"
 #include "domain/sms/sms.h"
 #include "domain/sql_endpoint.h"
 #include "migrations.h"
@@ -56,8 +65,12 @@ enum {
 };
 
 static const struct endpoint *const endpoint_tables[] = {
-    ops_endpoints,     signin_endpoints, bank_endpoints, points_endpoints,
-    rewards_endpoints, push_endpoints,   docs_endpoints, web_endpoints,    NULL,
+    ops_endpoints, signin_endpoints, bank_endpoints, points_endpoints, rewards_endpoints, push_endpoints,
+    docs_endpoints, web_endpoints,
+    /* userstate */
+    signin_userstate_endpoints, signup_endpoints, password_endpoints, phone_endpoints, profile_endpoints,
+    address_endpoints, mutation_endpoints, device_endpoints, offer_endpoints, faq_endpoints,
+    NULL,
 };
 
 /* What the processes of a host have in common. */

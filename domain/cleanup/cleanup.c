@@ -21,10 +21,11 @@ static void on_deleted(void *arg, enum err err, const struct db_result *r)
     bool more = false;
     arena_fini(&c->arena);
     if (err == ERR_SQL) log_warn("cleanup", "failed", "message=%s", LOG_STR(str_from(db_message(r))));
-    for (int i = 0; err == OK && i < 3; i++) more |= db_cell_i64(r, 0, i) == ROWS_MAX;
+    for (int i = 0; err == OK && i < 5; i++) more |= db_cell_i64(r, 0, i) == ROWS_MAX;
     if (err == OK) {
-        log_debug("cleanup", "deleted", "attempts=%lld links=%lld sessions=%lld", (long long) db_cell_i64(r, 0, 0),
-                  (long long) db_cell_i64(r, 0, 1), (long long) db_cell_i64(r, 0, 2));
+        log_debug("cleanup", "deleted", "attempts=%lld links=%lld sessions=%lld signups=%lld codes=%lld",
+                  (long long) db_cell_i64(r, 0, 0), (long long) db_cell_i64(r, 0, 1), (long long) db_cell_i64(r, 0, 2),
+                  (long long) db_cell_i64(r, 0, 3), (long long) db_cell_i64(r, 0, 4));
     }
     wheel_set(c->app->wheel, &c->timer, more ? MORE_MS : HOUR_MS);
 }

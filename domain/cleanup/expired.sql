@@ -1,6 +1,7 @@
--- Deletes what nobody asks for any more, a bounded number at a time; a day is kept for whoever looks into a complaint.
+-- Deletes what nobody asks for any more, a bounded number at a time; a day is kept for whoever looks into a complaint,
+-- but not of sign-ups that were never confirmed: they are of people who are not ours.
 -- $1 how many of each at most
--- One row: how many attempts, links and sessions were deleted.
+-- One row: how many attempts, links, sessions, sign-ups and codes were deleted.
 WITH old_attempts AS (
     DELETE FROM attempts WHERE id IN (SELECT id FROM attempts WHERE created_at < now() - interval '1 day' LIMIT $1::bigint)
     RETURNING 1
@@ -11,5 +12,10 @@ WITH old_attempts AS (
 ), old_sessions AS (
     DELETE FROM sessions WHERE jti IN (SELECT jti FROM sessions WHERE expires_at < now() - interval '1 day' LIMIT $1::bigint)
     RETURNING 1
+), old_signups AS (
+    DELETE FROM pending_signups WHERE id IN (SELECT id FROM pending_signups WHERE expires_at < now() LIMIT $1::bigint) RETURNING 1
+), old_codes AS (
+    DELETE FROM phone_codes WHERE user_id IN (SELECT user_id FROM phone_codes WHERE expires_at < now() LIMIT $1::bigint) RETURNING 1
 )
-SELECT (SELECT count(*) FROM old_attempts), (SELECT count(*) FROM old_links), (SELECT count(*) FROM old_sessions)
+SELECT (SELECT count(*) FROM old_attempts), (SELECT count(*) FROM old_links), (SELECT count(*) FROM old_sessions),
+    (SELECT count(*) FROM old_signups), (SELECT count(*) FROM old_codes)

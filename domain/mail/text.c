@@ -90,26 +90,41 @@ static struct mail_text draft_close(struct draft *d, struct arena *arena, struct
 }
 
 static struct mail_text with_link(struct arena *arena, struct str name, struct str subject, struct str why,
-                                  struct str link)
+                                  struct str link, const char *life)
 {
     struct draft d;
     draft_open(&d, name);
     paragraph(&d, why);
     link_to(&d, link);
-    paragraph(&d, STR("The link works once and for 7 days. If this was not you, you need not do anything."));
+    paragraph(&d, arena_printf(arena, "The link works once and for %s. If this was not you, you need not do anything.",
+                               life));
     return draft_close(&d, arena, subject);
 }
 
 struct mail_text mail_text_welcome(struct arena *arena, struct str name, struct str link)
 {
     return with_link(arena, name, STR("Welcome"),
-                     STR("Your account has been created. Please confirm that this address is yours:"), link);
+                     STR("Your account has been created. Please confirm that this address is yours:"), link, "7 days");
 }
 
 struct mail_text mail_text_verify(struct arena *arena, struct str name, struct str link)
 {
     return with_link(arena, name, STR("Confirm your e-mail address"),
-                     STR("Please confirm that this address is yours:"), link);
+                     STR("Please confirm that this address is yours:"), link, "7 days");
+}
+
+struct mail_text mail_text_signup(struct arena *arena, struct str name, struct str link)
+{
+    return with_link(arena, name, STR("Confirm your account"),
+                     STR("Somebody, probably you, is signing up with this address. Please confirm it:"), link,
+                     "24 hours");
+}
+
+struct mail_text mail_text_reset(struct arena *arena, struct str name, struct str link)
+{
+    return with_link(arena, name, STR("Reset your password"),
+                     STR("Somebody, probably you, has asked for a new password. Choose one here:"), link,
+                     "30 minutes");
 }
 
 /* Transfer alerts

@@ -15,6 +15,10 @@ struct mail_text mail_text_welcome(struct arena *arena, struct str name, struct 
 /* The link once more. */
 struct mail_text mail_text_verify(struct arena *arena, struct str name, struct str link);
 
+/* The link that confirms a sign-up, and the one to a new password. */
+struct mail_text mail_text_signup(struct arena *arena, struct str name, struct str link);
+struct mail_text mail_text_reset(struct arena *arena, struct str name, struct str link);
+
 /* What moved on one account. */
 struct mail_movement {
     struct str account;               /* its public id */

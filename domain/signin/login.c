@@ -1,54 +1,49 @@
-/* BANK-02: find, verify, settle.
+/* BANK-02 and USR-01: find, verify, settle. The two differ in who counts as a name (an e-mail; a username too), in
+ * whether a sign-up that waits is known, and in their words.
  *
- * An unknown address, a wrong password and an account without password take the same steps: one
- * look-up, one argon2id (of a hash that nothing matches), one failure counted. Only the right
- * password learns that a user is disabled. */
-#include "core/flow.h"
+ * An unknown name, a wrong password and an account without password take the same steps: one look-up, one argon2id
+ * (of a hash that nothing matches), one failure counted. Only the right password learns that a user is disabled, or
+ * not confirmed yet. */
 #include "domain/auth/auth.h"
 #include "domain/live/live.h"
 #include "domain/signin/signin_private.h"
 #include "sql.h"
 
-enum { EMAIL, PASSWORD };   /* the fields, in the row's order */
+enum { NAME, PASSWORD };   /* the fields, in the row's order */
 
-struct login {
-    struct flow flow;
-    struct http_request *req;
-    struct password_job password;
-    int64_t user;
-    struct str hash;
-    struct signin_result result;
+struct login_way {
+    const char *surface;
+    bool waiting;          /* sign-ups that wait are known */
+    int status;            /* of a failure, with its message */
+    const char *message;
 };
 
-static void fail_sql(struct login *l, enum err err, const struct db_result *result)
-{
-    signin_log_sql(l->req, l->flow.step->name, err, result);
-    flow_fail(&l->flow, err);
-}
-
-static void refuse(struct login *l, int status, const char *message, int retry_after_s)
-{
-    signin_refuse(&l->result, status, message, retry_after_s);
-    flow_fail(&l->flow, ERR_INVALID);
-}
+struct login {
+    struct signin_steps steps;
+    const struct login_way *way;
+    int64_t user;          /* 0: no user */
+    struct str hash, mode; /* mode: of a waiting sign-up */
+};
 
 static void put_who(struct db_args *args, const struct http_request *req)
 {
-    db_text(args, req->values[EMAIL].s);
+    db_text(args, req->values[NAME].s);
     db_text(args, req->remote);
 }
 
 static void on_found(void *arg, enum err err, const struct db_result *result)
 {
     struct login *l = arg;
+    struct arena *arena = &l->steps.req->arena;
     if (err != OK) {
-        fail_sql(l, err, result);
+        signin_sql_failed(&l->steps, err, result);
     } else if (db_cell_i64(result, 0, 0)) {
-        refuse(l, 429, "Too many attempts, try again later", (int) db_cell_i64(result, 0, 0));
+        signin_refuse_retry(&l->steps, 429, "Too many attempts, try again later", (int) db_cell_i64(result, 0, 0));
     } else {
         l->user = db_cell_i64(result, 0, 1);
-        l->hash = arena_str(&l->req->arena, db_cell(result, 0, 2));
-        flow_resume(&l->flow);
+        l->hash = arena_str(arena, db_cell(result, 0, 2));
+        if (db_cell(result, 0, 3).p) l->mode = arena_str(arena, db_cell(result, 0, 3));
+        flow_resume(&l->steps.flow);
     }
 }
 
@@ -56,105 +51,127 @@ static enum flow_result find(void *arg)
 {
     struct login *l = arg;
     struct db_args args;
-    db_args_init(&args, &l->req->arena);
-    put_who(&args, l->req);
-    db_bool(&args, app_of(l->req)->settings->rate_limit);
-    enum err err = db_exec(app_of(l->req)->db, &sql_signin_login_find, &args, on_found, l);
-    if (err == OK) return FLOW_WAIT;
-    flow_set_error(&l->flow, err);
-    return FLOW_FAIL;
-}
-
-static void on_verified(struct password_job *job, enum err err)
-{
-    struct login *l = job->arg;
-    if (err == OK) flow_resume(&l->flow);
-    else flow_fail(&l->flow, err == ERR_CLOSED ? ERR_UNAVAILABLE : err);
-}
-
-static enum err start_verifying(struct login *l, struct str password, struct str hash)
-{
-    return password_start(app_of(l->req)->passwords, &l->password, PASSWORD_VERIFY, password, hash, on_verified, l);
+    db_args_init(&args, &l->steps.req->arena);
+    put_who(&args, l->steps.req);
+    db_bool(&args, app_of(l->steps.req)->settings->rate_limit);
+    db_bool(&args, l->way->waiting);
+    return signin_exec(&l->steps, &sql_signin_login_find, &args, on_found);
 }
 
 static enum flow_result verify(void *arg)
 {
     struct login *l = arg;
-    enum err err = start_verifying(l, l->req->values[PASSWORD].s, l->hash);
-    if (err == ERR_INVALID) err = start_verifying(l, STR("longer than any password"), STR_NONE);
-    if (err == OK) return FLOW_WAIT;
-    if (err == ERR_FULL) signin_refuse(&l->result, 503, err_info(ERR_FULL)->message, SIGNIN_RETRY_S);
-    flow_set_error(&l->flow, err);
-    return FLOW_FAIL;
+    return signin_verify(&l->steps, l->steps.req->values[PASSWORD].s, l->hash);
+}
+
+static void fail(struct login *l)
+{
+    bool unknown = !l->user && !l->mode.p;
+    if (unknown && l->way->waiting && app_of(l->steps.req)->settings->open) {
+        signin_refuse(&l->steps, 500, "Account does not exist");
+    } else {
+        signin_refuse(&l->steps, l->way->status, l->way->message);
+    }
 }
 
 static void on_failed(void *arg, enum err err, const struct db_result *result)
 {
     struct login *l = arg;
-    if (err != OK) fail_sql(l, err, result);   /* a failure that cannot be counted is not told */
-    else refuse(l, 401, "Invalid email or password", 0);
+    if (err != OK) signin_sql_failed(&l->steps, err, result);   /* a failure that cannot be counted is not told */
+    else fail(l);
+}
+
+static void on_waiting(void *arg, enum err err, const struct db_result *result)
+{
+    struct login *l = arg;
+    if (err != OK) {
+        signin_sql_failed(&l->steps, err, result);
+    } else if (db_cell_i64(result, 0, 0)) {
+        signin_refuse_retry(&l->steps, 429, "Too many attempts, try again later", (int) db_cell_i64(result, 0, 0));
+    } else {
+        bool otp = str_eq(l->mode, STR("OTP"));
+        signin_refuse(&l->steps, 403, otp ? "OTP Not Confirmed" : "Account is Not Confirmed");
+    }
 }
 
 static void on_done(void *arg, enum err err, const struct db_result *result)
 {
     struct login *l = arg;
-    struct app *app = app_of(l->req);
+    struct http_request *req = l->steps.req;
+    struct app *app = app_of(req);
     if (err != OK) {
-        fail_sql(l, err, result);
+        signin_sql_failed(&l->steps, err, result);
     } else if (db_rows(result) == 0) {
-        refuse(l, 401, "Invalid email or password", 0);
+        fail(l);
     } else if (db_cell_i64(result, 0, 0)) {
-        refuse(l, 429, "Too many attempts, try again later", (int) db_cell_i64(result, 0, 0));
+        signin_refuse_retry(&l->steps, 429, "Too many attempts, try again later", (int) db_cell_i64(result, 0, 0));
     } else if (!db_cell_bool(result, 0, 1)) {
-        refuse(l, 403, "Account is Disabled", 0);
+        signin_refuse(&l->steps, 403, "Account is Disabled");
     } else {
         live_apply_own(app->live, db_cell(result, 0, 5));
-        l->result.person = book_person(&app->book, l->user);
-        l->result.jti = arena_str(&l->req->arena, db_cell(result, 0, 2));
-        l->result.issued_s = db_cell_i64(result, 0, 3);
-        l->result.expires_s = db_cell_i64(result, 0, 4);
-        if (l->password.needs_rehash) signin_rehash(app, l->user, l->req->values[PASSWORD].s, l->hash);
-        flow_resume(&l->flow);
+        signin_take_session(&l->steps, l->user, result, 2);
+        if (l->steps.password.needs_rehash) signin_rehash(app, l->user, req->values[PASSWORD].s, l->hash);
+        flow_resume(&l->steps.flow);
     }
 }
 
 static enum flow_result settle(void *arg)
 {
     struct login *l = arg;
-    struct db *db = app_of(l->req)->db;
+    struct http_request *req = l->steps.req;
+    const struct settings *settings = app_of(req)->settings;
     struct db_args args;
-    enum err err;
-    db_args_init(&args, &l->req->arena);
-    if (l->password.matches) {
-        db_i64(&args, l->user);
-        db_text(&args, l->hash);
-        put_who(&args, l->req);
-        db_bool(&args, app_of(l->req)->settings->rate_limit);
-        db_i64(&args, app_of(l->req)->settings->token_ttl);
-        db_text(&args, STR("bank"));
-        err = db_exec(db, &sql_signin_login_done, &args, on_done, l);
-    } else {
-        put_who(&args, l->req);
-        err = db_exec(db, &sql_signin_login_failed, &args, on_failed, l);
+    db_args_init(&args, &req->arena);
+    if (!l->steps.password.matches) {
+        put_who(&args, req);
+        return signin_exec(&l->steps, &sql_signin_login_failed, &args, on_failed);
     }
-    if (err == OK) return FLOW_WAIT;
-    flow_set_error(&l->flow, err);
-    return FLOW_FAIL;
-}
-
-static void finished(void *arg, enum err err)
-{
-    struct login *l = arg;
-    signin_reply(l->req, 200, "Login successful", &l->result, err);
+    if (l->mode.p) {
+        put_who(&args, req);
+        db_bool(&args, settings->rate_limit);
+        return signin_exec(&l->steps, &sql_signin_login_waiting, &args, on_waiting);
+    }
+    db_i64(&args, l->user);
+    db_text(&args, l->hash);
+    put_who(&args, req);
+    db_bool(&args, settings->rate_limit);
+    db_i64(&args, settings->token_ttl);
+    db_text(&args, str_from(l->way->surface));
+    return signin_exec(&l->steps, &sql_signin_login_done, &args, on_done);
 }
 
 static const struct flow_step steps[] = {
     { "find", find }, { "verify", verify }, { "settle", settle }, { NULL, NULL },
 };
 
-void signin_login(struct http_request *req)
+static void start(struct http_request *req, const struct login_way *way, void (*finished)(void *arg, enum err err))
 {
     struct login *l = arena_new(&req->arena, struct login);
-    l->req = req;
-    flow_start(&l->flow, steps, finished, l);
+    l->way = way;
+    signin_start(&l->steps, req, steps, finished, l);
+}
+
+static void bank_finished(void *arg, enum err err)
+{
+    struct login *l = arg;
+    signin_reply(&l->steps, 200, "Login successful", err);
+}
+
+void signin_login(struct http_request *req)
+{
+    static const struct login_way bank = { "bank", false, 401, "Invalid email or password" };
+    start(req, &bank, bank_finished);
+}
+
+static void userstate_finished(void *arg, enum err err)
+{
+    struct login *l = arg;
+    if (signin_refused(&l->steps, err)) return;
+    signin_reply_token(l->steps.req, NULL, signin_token(&l->steps), l->steps.result.person->is_agent);
+}
+
+void signin_auth(struct http_request *req)
+{
+    static const struct login_way userstate = { "userstate", true, 422, "Invalid Credential" };
+    start(req, &userstate, userstate_finished);
 }

@@ -6,8 +6,6 @@
  * the statement makes new ones and is tried again. */
 #include <string.h>
 
-#include "core/flow.h"
-#include "domain/auth/auth.h"
 #include "domain/live/live.h"
 #include "domain/mail/outbox.h"
 #include "domain/mail/text.h"
@@ -19,13 +17,10 @@ enum { NAME, EMAIL, PASSWORD, CODE };   /* the fields, in the row's order */
 enum { TRIES_MAX = 5 };
 
 struct registration {
-    struct flow flow;
-    struct http_request *req;
-    struct password_job password;
+    struct signin_steps steps;
     struct signin_link link;
     struct mail_text mail;
     int tries;
-    struct signin_result result;
 };
 
 static void put_code(struct db_args *args, const struct http_request *req)
@@ -35,64 +30,37 @@ static void put_code(struct db_args *args, const struct http_request *req)
     else db_null(args);
 }
 
-static void fail_sql(struct registration *r, enum err err, const struct db_result *result)
-{
-    signin_log_sql(r->req, r->flow.step->name, err, result);
-    flow_fail(&r->flow, err);
-}
-
-static void refuse(struct registration *r, int status, const char *message, int retry_after_s)
-{
-    signin_refuse(&r->result, status, message, retry_after_s);
-    flow_fail(&r->flow, ERR_INVALID);
-}
-
 static void on_looked(void *arg, enum err err, const struct db_result *result)
 {
     struct registration *r = arg;
     if (err != OK) {
-        fail_sql(r, err, result);
+        signin_sql_failed(&r->steps, err, result);
         return;
     }
     int wait_s = (int) db_cell_i64(result, 0, 0);
-    if (wait_s) refuse(r, 429, "Too many attempts, try again later", wait_s);
-    else if (db_cell_bool(result, 0, 1)) refuse(r, 409, "Email is already registered", 0);
-    else if (!db_cell_bool(result, 0, 2)) refuse(r, 400, "Referral code not found", 0);
-    else flow_resume(&r->flow);
+    if (wait_s) signin_refuse_retry(&r->steps, 429, "Too many attempts, try again later", wait_s);
+    else if (db_cell_bool(result, 0, 1)) signin_refuse(&r->steps, 409, "Email is already registered");
+    else if (!db_cell_bool(result, 0, 2)) signin_refuse(&r->steps, 400, "Referral code not found");
+    else flow_resume(&r->steps.flow);
 }
 
 static enum flow_result look(void *arg)
 {
     struct registration *r = arg;
-    struct http_request *req = r->req;
+    struct http_request *req = r->steps.req;
     struct db_args args;
     db_args_init(&args, &req->arena);
     db_text(&args, req->remote);
     db_bool(&args, app_of(req)->settings->rate_limit);
     db_text(&args, req->values[EMAIL].s);
     put_code(&args, req);
-    enum err err = db_exec(app_of(req)->db, &sql_signin_register_begin, &args, on_looked, r);
-    if (err == OK) return FLOW_WAIT;
-    flow_set_error(&r->flow, err);
-    return FLOW_FAIL;
-}
-
-static void on_hashed(struct password_job *job, enum err err)
-{
-    struct registration *r = job->arg;
-    if (err == OK) flow_resume(&r->flow);
-    else flow_fail(&r->flow, err == ERR_CLOSED ? ERR_UNAVAILABLE : err);
+    return signin_exec(&r->steps, &sql_signin_register_begin, &args, on_looked);
 }
 
 static enum flow_result hash(void *arg)
 {
     struct registration *r = arg;
-    enum err err = password_start(app_of(r->req)->passwords, &r->password, PASSWORD_HASH, r->req->values[PASSWORD].s,
-                                  STR_NONE, on_hashed, r);
-    if (err == OK) return FLOW_WAIT;
-    if (err == ERR_FULL) signin_refuse(&r->result, 503, err_info(ERR_FULL)->message, SIGNIN_RETRY_S);
-    flow_set_error(&r->flow, err);
-    return FLOW_FAIL;
+    return signin_hash(&r->steps, r->steps.req->values[PASSWORD].s);
 }
 
 static bool taken_by_chance(const struct db_result *result)
@@ -106,27 +74,24 @@ static enum err write_all(struct registration *r);
 static void on_written(void *arg, enum err err, const struct db_result *result)
 {
     struct registration *r = arg;
-    struct app *app = app_of(r->req);
+    struct app *app = app_of(r->steps.req);
     bool duplicate = err == ERR_SQL && strcmp(db_sqlstate(result), "23505") == 0;
     if (duplicate && strcmp(db_constraint(result), "users_email") == 0) {
-        refuse(r, 409, "Email is already registered", 0);
+        signin_refuse(&r->steps, 409, "Email is already registered");
     } else if (duplicate && taken_by_chance(result) && ++r->tries < TRIES_MAX) {
         err = write_all(r);
-        if (err != OK) flow_fail(&r->flow, err);
+        if (err != OK) flow_fail(&r->steps.flow, err);
     } else if (err != OK) {
-        fail_sql(r, err, result);
+        signin_sql_failed(&r->steps, err, result);
     } else if (db_rows(result) == 0) {
-        refuse(r, 400, "Referral code not found", 0);
+        signin_refuse(&r->steps, 400, "Referral code not found");
     } else {
         for (int column = 4; column <= 6; column++) {
             if (db_cell(result, 0, column).p) live_apply_own(app->live, db_cell(result, 0, column));
         }
-        r->result.person = book_person(&app->book, db_cell_i64(result, 0, 0));
-        r->result.jti = arena_str(&r->req->arena, db_cell(result, 0, 1));
-        r->result.issued_s = db_cell_i64(result, 0, 2);
-        r->result.expires_s = db_cell_i64(result, 0, 3);
+        signin_take_session(&r->steps, db_cell_i64(result, 0, 0), result, 1);
         outbox_wake(app->outbox);
-        flow_resume(&r->flow);
+        flow_resume(&r->steps.flow);
     }
 }
 
@@ -141,12 +106,12 @@ static void put_names(struct db_args *args, struct str name)
 
 static enum err write_all(struct registration *r)
 {
-    struct http_request *req = r->req;
+    struct http_request *req = r->steps.req;
     struct db_args args;
     db_args_init(&args, &req->arena);
     db_text(&args, req->values[EMAIL].s);
     put_names(&args, req->values[NAME].s);
-    db_text(&args, str_from(r->password.hash));
+    db_text(&args, str_from(r->steps.password.hash));
     put_code(&args, req);
     db_bytes(&args, (struct str){ (const char *) r->link.hash, sizeof r->link.hash });
     db_text(&args, r->mail.subject);
@@ -161,33 +126,34 @@ static enum err write_all(struct registration *r)
 static enum flow_result create(void *arg)
 {
     struct registration *r = arg;
-    r->link = signin_link_new(app_of(r->req), &r->req->arena);
-    r->mail = mail_text_welcome(&r->req->arena, r->req->values[NAME].s, r->link.url);
+    struct http_request *req = r->steps.req;
+    r->link = signin_link_new(app_of(req), &req->arena, "/verify-email");
+    r->mail = mail_text_welcome(&req->arena, req->values[NAME].s, r->link.url);
     enum err err = write_all(r);
     if (err == OK) return FLOW_WAIT;
-    flow_set_error(&r->flow, err);
+    flow_set_error(&r->steps.flow, err);
     return FLOW_FAIL;
 }
 
 static void on_settled(void *arg)
 {
     struct registration *r = arg;
-    flow_resume(&r->flow);
+    flow_resume(&r->steps.flow);
 }
 
 /* With TALLY_OPEN the referrer has his points at once; otherwise when the e-mail is verified. */
 static enum flow_result reward(void *arg)
 {
     struct registration *r = arg;
-    struct app *app = app_of(r->req);
-    if (!app->settings->open || !r->req->values[CODE].set) return FLOW_NEXT;
-    return referral_settle(app->referrals, r->result.person->id, on_settled, r) == OK ? FLOW_WAIT : FLOW_NEXT;
+    struct app *app = app_of(r->steps.req);
+    if (!app->settings->open || !r->steps.req->values[CODE].set) return FLOW_NEXT;
+    return referral_settle(app->referrals, r->steps.result.person->id, on_settled, r) == OK ? FLOW_WAIT : FLOW_NEXT;
 }
 
 static void finished(void *arg, enum err err)
 {
     struct registration *r = arg;
-    signin_reply(r->req, 201, "User registered successfully", &r->result, err);
+    signin_reply(&r->steps, 201, "User registered successfully", err);
 }
 
 static const struct flow_step steps[] = {
@@ -197,6 +163,5 @@ static const struct flow_step steps[] = {
 void signin_register(struct http_request *req)
 {
     struct registration *r = arena_new(&req->arena, struct registration);
-    r->req = req;
-    flow_start(&r->flow, steps, finished, r);
+    signin_start(&r->steps, req, steps, finished, r);
 }

@@ -35,7 +35,7 @@ const struct endpoint signin_endpoints[] = {
       .reply = "{\"message\":\"Logged out successfully\"}" },
     { .id = "BANK-21", .method = HTTP_GET, .path = "/api/auth/me", .auth = AUTH_CUSTOMER, .run = signin_me,
       .summary = "Who the token belongs to", .reply = "{\"user\":" USER_EXAMPLE "}" },
-    { .id = "BANK-26", .method = HTTP_POST, .path = "/api/auth/verify-email", .run = signin_verify,
+    { .id = "BANK-26", .method = HTTP_POST, .path = "/api/auth/verify-email", .run = signin_verify_email,
       .summary = "Prove an e-mail address by the link that was sent to it",
       .fields = { { .name = "token", .type = FIELD_TEXT, .flags = FIELD_REQUIRED, .max = 200 } },
       .example = "{\"token\":\"nFHNe5bEM2uUPR2ZxvnxfH2wYAwCr0oEMXZC9VVEYfQ\"}",
@@ -47,20 +47,6 @@ const struct endpoint signin_endpoints[] = {
       .flags = ENDPOINT_HIDDEN, .summary = "The page behind the link, with a button" },
     { 0 },
 };
-
-void signin_refuse(struct signin_result *r, int status, const char *message, int retry_after_s)
-{
-    r->refusal = status;
-    r->message = message;
-    r->retry_after_s = retry_after_s;
-}
-
-void signin_log_sql(const struct http_request *req, const char *step, enum err err, const struct db_result *r)
-{
-    if (err != ERR_SQL) return;
-    log_error("signin", "failed", "req=%.*s endpoint=%s step=%s sqlstate=%s message=%s", STR_FMT(req->id),
-              req->endpoint->id, step, db_sqlstate(r), LOG_STR(str_from(db_message(r))));
-}
 
 static void put_user(struct buf *b, const struct app *app, const struct person *p)
 {
@@ -77,31 +63,23 @@ static void put_user(struct buf *b, const struct app *app, const struct person *
     json_close(b, '}');
 }
 
-static void reply_session(struct http_request *req, int status, const char *message, const struct signin_result *r)
+void signin_reply(struct signin_steps *s, int status, const char *message, enum err err)
 {
-    struct app *app = app_of(req);
+    struct http_request *req = s->req;
     struct buf b;
-    struct str token = auth_sign(app->auth, r->person, r->jti, r->issued_s, r->expires_s, &req->arena);
+    if (signin_refused(s, err)) return;
+    struct str token = signin_token(s);
     buf_init(&b, REPLY_BYTES_MAX);
     json_open(&b, '{');
     json_key(&b, STR("message"));
     json_string(&b, str_from(message));
-    put_user(&b, app, r->person);
+    put_user(&b, app_of(req), s->result.person);
     json_key(&b, STR("token"));
     json_string(&b, token);
     json_close(&b, '}');
     auth_set_cookie(req, token);
     reply_json(req, status, buf_view(&b));
     buf_fini(&b);
-}
-
-void signin_reply(struct http_request *req, int status, const char *message, const struct signin_result *r,
-                  enum err err)
-{
-    if (r->refusal && r->retry_after_s) reply_error_retry(req, r->refusal, r->message, r->retry_after_s);
-    else if (r->refusal) reply_error(req, r->refusal, r->message);
-    else if (err != OK) reply_err(req, err);
-    else reply_session(req, status, message, r);
 }
 
 /* BANK-20 */

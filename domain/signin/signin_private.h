@@ -2,43 +2,22 @@
 #pragma once
 
 #include "core/digest.h"
-#include "core/password.h"
-#include "domain/app.h"
 #include "domain/signin/signin.h"
-
-enum { SIGNIN_RETRY_S = 2 };   /* Retry-After while too many passwords wait to be hashed */
+#include "domain/signin/steps.h"
 
 void signin_register(struct http_request *req);        /* BANK-01 */
 void signin_login(struct http_request *req);           /* BANK-02 */
+void signin_auth(struct http_request *req);            /* USR-01 */
 void signin_logout(struct http_request *req);          /* BANK-20 */
 void signin_me(struct http_request *req);              /* BANK-21 */
-void signin_verify(struct http_request *req);          /* BANK-26 */
+void signin_verify_email(struct http_request *req);    /* BANK-26 */
 void signin_verify_resend(struct http_request *req);
+void signin_extend(struct http_request *req);          /* USR-08 */
+void signin_show(struct http_request *req);            /* USR-09 */
+void signin_logoff(struct http_request *req);          /* USR-10 */
 
-/* What came out of a flow: a session, or a refusal with its own words (message NULL: what the error
- * says). */
-struct signin_result {
-    const struct person *person;
-    struct str jti;                  /* in the request's arena */
-    int64_t issued_s, expires_s;
-    int refusal, retry_after_s;
-    const char *message;
-};
-/* Ends the flow with a refusal. */
-void signin_refuse(struct signin_result *r, int status, const char *message, int retry_after_s);
-/* Answers: the session with token and cookie, or the refusal, or the error. */
-void signin_reply(struct http_request *req, int status, const char *message, const struct signin_result *r,
-                  enum err err);
-
-/* What PostgreSQL refused, for the log: once, at the cause. */
-void signin_log_sql(const struct http_request *req, const char *step, enum err err, const struct db_result *r);
-
-/* A new link for verifying an e-mail, and the hash under which it is kept. */
-struct signin_link {
-    struct str url;                  /* in the arena */
-    uint8_t hash[SHA256_BYTES];
-};
-struct signin_link signin_link_new(const struct app *app, struct arena *arena);
+/* Answers with the session as the bank surface does, token and cookie, or with what came instead. */
+void signin_reply(struct signin_steps *s, int status, const char *message, enum err err);
 
 /* Hashes the password anew, after the answer, when its hash was weak. Best effort; copies what it
  * needs. */

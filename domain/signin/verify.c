@@ -9,17 +9,6 @@
 #include "domain/sql_endpoint.h"
 #include "sql.h"
 
-struct signin_link signin_link_new(const struct app *app, struct arena *arena)
-{
-    uint8_t secret[32];
-    struct signin_link link;
-    random_bytes(secret, sizeof secret);
-    struct str token = base64url_encode(arena, (struct str){ (const char *) secret, sizeof secret });
-    sha256(token, link.hash);
-    link.url = arena_printf(arena, "%s/verify-email?token=%.*s", app->settings->frontend_url, STR_FMT(token));
-    return link;
-}
-
 static void reply_verified(void *arg)
 {
     reply_json(arg, 200, STR("{\"message\":\"Email verified\"}"));
@@ -39,7 +28,7 @@ static void on_verified(void *arg, enum err err, const struct db_result *r)
     }
 }
 
-void signin_verify(struct http_request *req)
+void signin_verify_email(struct http_request *req)
 {
     uint8_t hash[SHA256_BYTES];
     struct db_args args;
@@ -71,7 +60,7 @@ void signin_verify_resend(struct http_request *req)
 {
     struct app *app = app_of(req);
     const struct person *person = caller_of(req)->person;
-    struct signin_link link = signin_link_new(app, &req->arena);
+    struct signin_link link = signin_link_new(app, &req->arena, "/verify-email");
     struct mail_text mail = mail_text_verify(&req->arena, str_from(person->name), link.url);
     struct db_args args;
     db_args_init(&args, &req->arena);

@@ -1,8 +1,9 @@
 // The list of what is built, against what is served, both ways; and each endpoint's example and reply in
 // /openapi.json against what the server really takes and answers. Each surface has a file in surfaces/:
 // `built` (id, method and path as in the contract's route index; hidden: the content type of what the
-// document does not show) and `recipes` (who calls an endpoint, and what in its example must be of this
-// installation; {}: anybody, the example as it is). A new endpoint enters both, and tests that name it.
+// document does not show, and status: what somebody gets who has nothing in hand, when it is not 200)
+// and `recipes` (who calls an endpoint, and what in its example must be of this installation; {}:
+// anybody, the example as it is). A new endpoint enters both, and tests that name it.
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -28,6 +29,9 @@ before(async () => {
   const who = { email: 'admin@example.com', password: 'admin password' };
   await server.command('user', 'add', '--email', who.email, '--password', who.password, '--role', 'admin');
   people.admin = await logIn(server, who);
+  const key = await server.command('apikey', 'add', '--holder', 'service', '--scope',
+    'userstate,points,system,rewards');
+  people.key = { api: api(server, { basic: `service:${key.trim().split(/\s+/).pop()}` }) };
   document = (await people.nobody.api.get('/openapi.json')).json;
 });
 after(() => server?.stop());
@@ -50,10 +54,10 @@ describe('what is served', () => {
   });
 
   test('and what the document does not show is there all the same', async () => {
-    for (const { id, method, path: where, hidden } of built) {
+    for (const { id, method, path: where, hidden, status = 200 } of built) {
       if (!hidden) continue;
       const reply = await people.nobody.api.request(method, where);
-      assert.equal(reply.status, 200, id);
+      assert.equal(reply.status, status, id);
       assert.ok(reply.headers['content-type'].startsWith(hidden), `${id}: ${reply.headers['content-type']}`);
     }
   });
@@ -113,13 +117,14 @@ test('every endpoint takes its example and answers in its shape', async (t) => {
   for (const { id, method, path: where, operation } of operations()) {
     await t.test(id, async () => {
       assert.ok(listed.delete(id), `${id} needs a recipe`);
-      const { as = 'nobody', params = () => ({}), body = () => ({}) } = recipes[id];
+      const { as = 'nobody', params = () => ({}), body = () => ({}), query = () => ({}) } = recipes[id];
       const values = await params();
       const target = where.replace(/:(\w+)/g, (_, name) => values[name] ?? assert.fail(`${id}: which ${name}?`));
       const example = operation.requestBody?.content['application/json'].example;
       if (operation.requestBody) assert.ok(example, `${id} has an example`);
       const options = example ? { body: { ...example, ...await body() } } : {};
-      const reply = await people[as].api.request(method, target, options);
+      const search = new URLSearchParams(await query()).toString();
+      const reply = await people[as].api.request(method, search ? `${target}?${search}` : target, options);
       const status = Object.keys(operation.responses).find((code) => code < 300);
       assert.equal(String(reply.status), status, reply.text);
       const [type] = Object.keys(operation.responses[status].content ?? {});

@@ -1,12 +1,13 @@
 /* Sample data for a first look. Idempotent: everything has a name or a key by which the next run
  * finds it. Value moves by real postings, one transaction each, told to running servers like any
  * other, so that the audit holds and sockets hear of it. */
+#include "domain/command/seed.h"
+
 #include <stdio.h>
 
 #include "core/digest.h"
 #include "core/must.h"
 #include "domain/command/person.h"
-#include "domain/command/shell.h"
 #include "domain/ledger/event.h"
 #include "sql.h"
 
@@ -36,15 +37,9 @@ static const struct movement {
 enum { PEOPLE = sizeof people / sizeof *people, MOVEMENTS = sizeof movements / sizeof *movements };
 enum { STEPS = PEOPLE + 1 + 2 + MOVEMENTS };   /* and the key, and two bank accounts */
 
-struct seed {
-    struct shell *sh;
-    int step;
-    int64_t accounts[PLACES];
-};
-
-static void say(struct seed *seed, bool made, const char *what, struct str name)
+void seed_say(struct seed *seed, bool made, const char *what, struct str name)
 {
-    printf("[%2d/%d] %-5s  %s %.*s\n", ++seed->step, STEPS, made ? "made" : "found", what, STR_FMT(name));
+    printf("[%2d/%d] %-5s  %s %.*s\n", ++seed->step, seed->steps, made ? "made" : "found", what, STR_FMT(name));
     fflush(stdout);
 }
 
@@ -55,7 +50,7 @@ static bool add_people(struct seed *seed)
         struct str username;
         enum person_added added = person_add(seed->sh, &people[i], &id, &username);
         if (added == PERSON_FAILED) return false;
-        say(seed, added == PERSON_ADDED, people[i].role.p, people[i].email);
+        seed_say(seed, added == PERSON_ADDED, people[i].role.p, people[i].email);
     }
     return true;
 }
@@ -71,7 +66,7 @@ static bool add_key(struct seed *seed)
     db_bytes(&args, (struct str){ (char *) hash, sizeof hash });
     db_text(&args, STR("userstate,points,system,rewards"));
     if (shell_exec(seed->sh, &sql_command_apikey_add, &args, NULL, &r) != OK) return false;
-    say(seed, db_rows(r) > 0, "Basic key", STR("demo:demo"));
+    seed_say(seed, db_rows(r) > 0, "Basic key", STR("demo:demo"));
     return true;
 }
 
@@ -97,7 +92,8 @@ static bool open_account(struct seed *seed, int64_t user)
     return shell_exec(seed->sh, &sql_bank_account_open, &args, NULL, &r) == OK;
 }
 
-static bool find_accounts(struct seed *seed, struct str email, enum place bank, enum place points)
+static bool find_accounts(struct seed *seed, struct str email, int64_t accounts[PLACES], enum place bank,
+                          enum place points)
 {
     const struct db_result *r;
     if (!read_accounts(seed, email, &r)) return false;
@@ -107,11 +103,11 @@ static bool find_accounts(struct seed *seed, struct str email, enum place bank, 
         shell_fail(seed->sh, "%.*s has 100 accounts, none of them active", STR_FMT(email));
         return false;
     }
-    seed->accounts[bank] = db_cell_i64(r, 0, 1);
-    seed->accounts[points] = db_cell_i64(r, 0, 2);
-    seed->accounts[TREASURY] = db_cell_i64(r, 0, 3);
-    seed->accounts[ISSUER] = db_cell_i64(r, 0, 4);
-    say(seed, missing, "bank account of", email);
+    accounts[bank] = db_cell_i64(r, 0, 1);
+    accounts[points] = db_cell_i64(r, 0, 2);
+    accounts[TREASURY] = db_cell_i64(r, 0, 3);
+    accounts[ISSUER] = db_cell_i64(r, 0, 4);
+    seed_say(seed, missing, "bank account of", email);
     return true;
 }
 
@@ -136,17 +132,17 @@ static int64_t number_or_none(const struct db_result *r, int column)
 }
 
 /* Tells the running servers; the answer's columns are those of seed_posting.sql. */
-static bool tell(struct seed *seed, const struct movement *m, const struct db_result *r)
+static bool tell(struct seed *seed, const struct seed_posting *p, const struct db_result *r)
 {
     const struct db_result *told;
     struct db_args args;
     struct buf message;
     struct ledger_event event = {
         .transfer = db_cell_i64(r, 0, 0), .posting = db_cell_i64(r, 0, 0),
-        .debit = seed->accounts[m->debit], .credit = seed->accounts[m->credit], .amount = m->amount,
+        .debit = p->debit, .credit = p->credit, .amount = p->amount,
         .debit_after = number_or_none(r, 1), .debit_version = number_or_none(r, 2),
         .credit_after = number_or_none(r, 3), .credit_version = number_or_none(r, 4),
-        .lifetime_after = number_or_none(r, 5), .kind = str_from(m->kind),
+        .lifetime_after = number_or_none(r, 5), .kind = str_from(p->kind), .metadata = p->metadata,
     };
     buf_init(&message, 1024);
     ledger_event_encode(&message, &event);
@@ -158,38 +154,50 @@ static bool tell(struct seed *seed, const struct movement *m, const struct db_re
     return err == OK;
 }
 
-static bool post(struct seed *seed, const struct movement *m, bool *made)
+static bool post(struct seed *seed, const struct seed_posting *p, bool *made)
 {
     const struct db_result *r;
     struct db_args args;
     db_args_init(&args, &seed->sh->arena);
-    db_text(&args, str_from(idem_of(seed, m->key)));
-    db_text(&args, str_from(m->key));
-    db_text(&args, str_from(m->kind));
-    db_i64(&args, seed->accounts[m->debit]);
-    db_i64(&args, seed->accounts[m->credit]);
-    db_i64(&args, m->amount);
-    db_text(&args, str_from(m->memo));
+    db_text(&args, str_from(idem_of(seed, p->key)));
+    db_text(&args, str_from(p->key));
+    db_text(&args, str_from(p->kind));
+    db_i64(&args, p->debit);
+    db_i64(&args, p->credit);
+    db_i64(&args, p->amount);
+    db_text(&args, str_from(p->memo));
+    db_text(&args, p->metadata);
     if (shell_exec(seed->sh, &sql_command_seed_posting, &args, NULL, &r) != OK) return false;
     *made = db_rows(r) > 0;
-    return !*made || tell(seed, m, r);
+    if (!*made) return true;
+    int64_t posting = db_cell_i64(r, 0, 0);
+    return tell(seed, p, r) && (!p->attach || p->attach(seed, p, posting));
 }
 
-static bool in_transaction(struct seed *seed, const struct movement *m, bool *made)
+bool seed_post(struct seed *seed, const struct seed_posting *p)
 {
     const struct db_result *r;
     struct db_args none;
+    bool made;
     db_args_init(&none, &seed->sh->arena);
-    return shell_exec(seed->sh, &sql_db_begin, &none, NULL, &r) == OK && post(seed, m, made) &&
-           shell_exec(seed->sh, &sql_db_commit, &none, NULL, &r) == OK;
+    if (shell_exec(seed->sh, &sql_db_begin, &none, NULL, &r) != OK || !post(seed, p, &made) ||
+        shell_exec(seed->sh, &sql_db_commit, &none, NULL, &r) != OK)
+        return false;
+    seed_say(seed, made, p->kind, str_from(p->key));
+    return true;
 }
 
 static bool move_value(struct seed *seed)
 {
+    int64_t accounts[PLACES] = { 0 };
+    if (!find_accounts(seed, people[2].email, accounts, ALICE, ALICE_POINTS) ||
+        !find_accounts(seed, people[3].email, accounts, BOB, BOB_POINTS))
+        return false;
     for (int i = 0; i < MOVEMENTS; i++) {
-        bool made;
-        if (!in_transaction(seed, &movements[i], &made)) return false;
-        say(seed, made, movements[i].kind, str_from(movements[i].key));
+        const struct movement *m = &movements[i];
+        struct seed_posting p = { .key = m->key, .kind = m->kind, .memo = m->memo, .debit = accounts[m->debit],
+                                  .credit = accounts[m->credit], .amount = m->amount };
+        if (!seed_post(seed, &p)) return false;
     }
     return true;
 }
@@ -198,7 +206,7 @@ int command_seed(const struct settings *s, int argc, char **argv)
 {
     static const struct field no_options[] = { { 0 } };
     struct shell sh;
-    struct seed seed = { .sh = &sh };
+    struct seed seed = { .sh = &sh, .steps = STEPS + seed_rewards_steps() };
     int status = DONE;
     shell_init(&sh, "seed", s);
     if (!shell_options(&sh, no_options, NULL, argc, argv)) {
@@ -206,8 +214,7 @@ int command_seed(const struct settings *s, int argc, char **argv)
     } else if (s->production) {
         status = shell_fail(&sh, "refused in production: everybody knows the passwords of the sample data");
     } else if (!shell_connect(&sh, true) || !add_people(&seed) || !add_key(&seed) ||
-               !find_accounts(&seed, people[2].email, ALICE, ALICE_POINTS) ||
-               !find_accounts(&seed, people[3].email, BOB, BOB_POINTS) || !move_value(&seed)) {
+               !move_value(&seed) || !seed_rewards(&seed)) {
         status = FAILED;
     }
     shell_fini(&sh);

@@ -318,10 +318,10 @@ describe('tallyd seed', () => {
     const ws = await socket(sample, { token: (await logIn(sample, { email, password: 'password' })).token });
     await ws.next('hello');
     const { lines } = await seed();
-    assert.equal(lines.length, 14);
-    assert.match(lines[0], /^\[ 1\/14\] made {3}system system@example\.com$/);
-    assert.match(lines[3], /^\[ 4\/14\] found {2}user bob@example\.com$/);
-    assert.ok(lines.every((line) => /^\[[ \d]\d\/14\] (made {3}|found {2})\S/.test(line)), lines.join('\n'));
+    assert.equal(lines.length, 26);
+    assert.match(lines[0], /^\[ 1\/26\] made {3}system system@example\.com$/);
+    assert.match(lines[3], /^\[ 4\/26\] found {2}user bob@example\.com$/);
+    assert.ok(lines.every((line) => /^\[[ \d]\d\/26\] (made {3}|found {2})\S/.test(line)), lines.join('\n'));
     assert.equal((await ws.until((frame) => frame.data?.balance === 1097.75)).type, 'balance-updated');
     assert.equal((await ws.next('points-updated')).data.balance, 80);
     await ws.close();
@@ -347,6 +347,20 @@ describe('tallyd seed', () => {
     }
   });
 
+  test('the rewards members have earned and redeemed in several categories', async () => {
+    const shop = api(sample, { basic: 'demo:demo' });
+    const points = async (id) => (await shop.get(`/rewards/points/${id}`)).json.points;
+    assert.deepEqual(await Promise.all(['user123', 'user456', 'user789'].map(points)), [720, 280, 240]);
+    const { transactions } = (await shop.get('/rewards/transactions/user123')).json;
+    assert.deepEqual(transactions.map(({ category, amount, pointsEarned }) => [category, amount, pointsEarned]),
+      [['travel', 640, 300], ['dining', 48.5, 120], ['shopping', 100, 500]]);
+    const figures = (await shop.get('/analytics/rewards-distribution')).json;
+    assert.equal(figures.totalPointsOutstanding, 1240);
+    assert.deepEqual(figures.byCategory.map(({ category }) => category),
+      ['shopping', 'travel', 'dining', 'groceries', 'fuel']);
+    assert.deepEqual(figures.byRewardType.map(({ rewardType }) => rewardType), ['voucher', 'discount']);
+  });
+
   test('is refused in production', () => refuses(1, ['seed'], /refused/, { env: { NODE_ENV: 'production' } }));
 });
 
@@ -361,4 +375,31 @@ describe('tallyd audit', () => {
     assert.match(done.stdout, /^FAILED every account is the sum of its transfers: 1 wrong/m);
     assert.match(done.stdout, /^the ledger does NOT hold$/m);
   });
+
+  const MEMBER = `(SELECT a.id FROM account a JOIN reward_members m ON m.id = a.member_id
+    WHERE m.member_id = 'user123')`;
+  for (const [what, sql, said] of [
+    ['a balance', `UPDATE account SET balance = balance + 1 WHERE id = ${MEMBER}`,
+      /^FAILED every account is the sum of its transfers: 1 wrong/m],
+    ['a running sum', "UPDATE reward_sums SET points = points + 1 WHERE kind = 'earn' AND name = 'fuel'",
+      /^FAILED every rewards member .*: 1 wrong/m],
+    ['a sum of nothing', "INSERT INTO reward_sums VALUES ('redeem', 'yacht', 0, 5, 1)",
+      /^FAILED every rewards member .*: 1 wrong/m],
+    ['a count', `UPDATE reward_counts SET redemptions = 0 WHERE account = ${MEMBER}`,
+      /^FAILED every rewards member .*: 1 wrong/m],
+    ['an account without a member', "INSERT INTO account (kind, asset) VALUES ('reward_points', 'RWD')",
+      /^FAILED every rewards member .*: 2 wrong/m],
+    ['a member without an account', "INSERT INTO reward_members (member_id, name, email) VALUES ('x', 'x', 'x')",
+      /^FAILED every rewards member .*: 2 wrong/m],
+  ]) {
+    test(`fails when ${what} of the rewards members is wrong`, async () => {
+      const broken = await freshDatabase();
+      await does(['seed'], { on: broken });
+      assert.match((await tallyd(['audit'], { on: broken })).stdout, /^ok +every rewards member/m);
+      await execute(broken, sql);
+      const done = await tallyd(['audit'], { on: broken });
+      assert.equal(done.code, 1);
+      assert.match(done.stdout, said);
+    });
+  }
 });

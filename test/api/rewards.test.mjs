@@ -158,7 +158,9 @@ describe('REW-02, earning', () => {
 
   test('adds what the client says, and keeps amounts to the cent and categories as they are', async () => {
     const id = await member(client);
-    const kept = [[1, 0.01, 'é'.repeat(50)], [1000000, 9999999999999.99, 'a "b" \\ <c> 𝄞'], [7, 12.5, '  trimmed ']];
+    const kept = [
+      [1, 0.01, 'é'.repeat(50)], [1000000, 9999999999999.99, 'a "b" \\ <c> 𝄞'], [7, 12.5, '  trimmed '],
+    ];
     let sum = 0;
     for (const [points, amount, category] of kept) {
       const { json, text, status } = await earn(client, id, points, { amount, category });

@@ -1,5 +1,5 @@
 // Many at once: thirty redemptions against a balance for four, thirty uses of one idempotency key, also while the
-// server is killed in between. Whoever got no answer asks again with the same key, as a careful client does. REW-02, 05.
+// server is killed in between. Whoever got no answer asks again with the same key, as careful clients do: REW-02, 05.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';

@@ -1,10 +1,15 @@
 /* The composition root: reads the configuration, wires the parts, runs the loop, and takes it all down again in
  * order.
  *
- * Start: what cannot work is found before the port is opened (settings, database, what PostgreSQL must offer),
- * said by name with its mend, and ends the process. Stop (SIGTERM, SIGINT): no new connections, answers for what
- * is under way, sockets closed with 1001, postings settled, then the rest; exit 0. A second signal ends it at
- * once. */
+ * Start: what cannot work is found first (settings, database, what PostgreSQL must offer, the port), said by name
+ * with its mend, and ends the process. The port is taken then, but clients are let in when the process can answer:
+ * when its memory is loaded and the ledger stands. So a client meets an open port or a closed one, never a server
+ * that is not there yet; and of several processes at one port only those that can answer are given clients. A single
+ * process that is kept waiting by its database opens after OPEN_LATEST_MS all the same: /health then says that it is
+ * alive, /ready what it waits for, and everything else 503.
+ *
+ * Stop (SIGTERM, SIGINT): no new connections, answers for what is under way, sockets closed with 1001, postings
+ * settled, then the rest; exit 0. A second signal ends it at once. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -59,6 +64,8 @@ enum {
     REQUESTS_MAX = 30000,
     PASSWORDS_WAITING_MAX = 100,
     DRAIN_MS = 8000,          /* with what follows it below the ten seconds that supervisors usually wait */
+    SETTLE_MS = 500,
+    OPEN_LATEST_MS = 5000,
     FILES_RESERVED = 128,
     OUTBOUND_PER_HOST_MAX = 32,
     OUTBOUND_WAITING_MAX = 1000,
@@ -88,8 +95,11 @@ struct server {
     struct cleanup *cleanup;
     struct net_tls *tls;      /* NULL: plain */
     uv_signal_t sigterm, sigint;
+    uv_prepare_t opening;     /* looks in every turn of the loop, until clients are let in */
+    struct wheel_timer open_latest;
     struct flow stop;
     int draining;             /* doors not closed yet */
+    int status;               /* what the process will exit with */
 };
 
 /* Stopping, one part after the other ------------------------------------------------------------------- */
@@ -123,25 +133,62 @@ static enum flow_result stop_meters(void *arg)
     return FLOW_NEXT;
 }
 
-static enum flow_result stop_referrals(void *arg)
+/* From here on one part after the other closes. A handler may still work for a client that has gone: the part it waits
+ * for ends its wait, and the parts that are closed already say so to it. */
+static void passwords_closed(void *arg)
 {
     struct server *s = arg;
-    referrals_close(s->app.referrals, resume_stop, s);
+    s->app.passwords = NULL;
+    flow_resume(&s->stop);
+}
+
+static enum flow_result stop_passwords(void *arg)
+{
+    struct server *s = arg;
+    work_queue_close_then(s->app.passwords, passwords_closed, s);
     return FLOW_WAIT;
+}
+
+static void outbound_closed(void *arg)
+{
+    struct server *s = arg;
+    s->app.outbound = NULL;
+    flow_resume(&s->stop);
 }
 
 /* What waits for an answer from outside learns that there will be none, while there is still a database to note it. */
 static enum flow_result stop_outbound(void *arg)
 {
     struct server *s = arg;
-    outbound_close(s->app.outbound, resume_stop, s);
+    outbound_close(s->app.outbound, outbound_closed, s);
     return FLOW_WAIT;
+}
+
+static void referrals_closed(void *arg)
+{
+    struct server *s = arg;
+    s->app.referrals = NULL;
+    flow_resume(&s->stop);
+}
+
+static enum flow_result stop_referrals(void *arg)
+{
+    struct server *s = arg;
+    referrals_close(s->app.referrals, referrals_closed, s);
+    return FLOW_WAIT;
+}
+
+static void ledger_closed(void *arg)
+{
+    struct server *s = arg;
+    s->app.ledger = NULL;
+    flow_resume(&s->stop);
 }
 
 static enum flow_result stop_ledger(void *arg)
 {
     struct server *s = arg;
-    ledger_close(s->app.ledger, resume_stop, s);
+    ledger_close(s->app.ledger, ledger_closed, s);
     return FLOW_WAIT;
 }
 
@@ -173,17 +220,32 @@ static enum flow_result stop_stream(void *arg)
     return FLOW_WAIT;
 }
 
+static void database_closed(void *arg)
+{
+    struct server *s = arg;
+    s->app.db = NULL;
+    flow_resume(&s->stop);
+}
+
 static enum flow_result stop_database(void *arg)
 {
     struct server *s = arg;
-    db_close(s->app.db, resume_stop, s);
+    db_close(s->app.db, database_closed, s);
+    return FLOW_WAIT;
+}
+
+static enum flow_result stop_handlers(void *arg)
+{
+    struct server *s = arg;
+    http_server_settle(s->app.http, SETTLE_MS, resume_stop, s);
     return FLOW_WAIT;
 }
 
 static const struct flow_step stop_steps[] = {
-    { "doors", stop_doors }, { "meters", stop_meters }, { "outbound", stop_outbound }, { "referrals", stop_referrals },
-    { "ledger", stop_ledger }, { "alerts", stop_alerts }, { "outbox", stop_outbox }, { "sms", stop_sms },
-    { "stream", stop_stream }, { "database", stop_database }, { NULL, NULL },
+    { "doors", stop_doors }, { "meters", stop_meters }, { "passwords", stop_passwords }, { "outbound", stop_outbound },
+    { "referrals", stop_referrals }, { "ledger", stop_ledger }, { "alerts", stop_alerts }, { "outbox", stop_outbox },
+    { "sms", stop_sms }, { "stream", stop_stream }, { "database", stop_database }, { "handlers", stop_handlers },
+    { NULL, NULL },
 };
 
 static void stopped(void *arg, enum err err)
@@ -203,13 +265,22 @@ static void stopped(void *arg, enum err err)
     docs_free(app->docs);
     mailer_close(s->mailer);
     sms_free(s->sms);
-    work_queue_close(app->passwords);
+    uv_close((uv_handle_t *) &s->opening, NULL);
     uv_close((uv_handle_t *) &s->sigterm, NULL);
     uv_close((uv_handle_t *) &s->sigint, NULL);
     log_info("tallyd", "stopped", "uptime_s=%d", (int) ((clock_mono_us() - app->started_us) / 1000000));
     log_detach();
     wheel_close(app->wheel);
     turn_close(&app->turn);
+}
+
+static void begin_stop(struct server *s)
+{
+    s->app.stopping = true;
+    uv_prepare_stop(&s->opening);
+    wheel_cancel(&s->open_latest);
+    uv_ref((uv_handle_t *) &s->sigterm);   /* the loop goes on until the last step, whatever has been closed by then */
+    flow_start(&s->stop, stop_steps, stopped, s);
 }
 
 static void on_signal(uv_signal_t *handle, int signum)
@@ -220,9 +291,8 @@ static void on_signal(uv_signal_t *handle, int signum)
         log_detach();
         _Exit(1);
     }
-    s->app.stopping = true;
     log_info("tallyd", "stopping", "signal=%d", signum);
-    flow_start(&s->stop, stop_steps, stopped, s);
+    begin_stop(s);
 }
 
 /* Starting ------------------------------------------------------------------------------------------------- */
@@ -373,6 +443,7 @@ static bool listen_on(struct server *s, const struct handover_boxes *boxes)
         .reuse_port = settings->workers > 1,
         .backlog = 4096,
         .connections_max = connections_bound(settings),
+        .hold = true,
     };
     if (settings->tls_cert) {
         options.tls = s->tls = net_tls_new(settings->tls_cert, settings->tls_key, &fault);
@@ -386,9 +457,45 @@ static bool listen_on(struct server *s, const struct handover_boxes *boxes)
         return false;
     }
     if (boxes->count) http_server_join(s->app.http, boxes, s->app.worker);
-    log_info("http", "listening", "host=%s port=%d tls=%d url=%s", settings->host ? settings->host : "*",
-             http_server_port(s->app.http), options.tls != NULL, settings->public_url);
     return true;
+}
+
+static void let_in(struct server *s, bool ready)
+{
+    const struct settings *settings = s->settings;
+    const char *fault = NULL;
+    uv_prepare_stop(&s->opening);
+    wheel_cancel(&s->open_latest);
+    if (!http_server_open(s->app.http, &fault)) {
+        fail(fault);
+        s->status = 1;
+        begin_stop(s);
+        return;
+    }
+    log_info("http", "listening", "host=%s port=%d tls=%d ready=%d url=%s", settings->host ? settings->host : "*",
+             http_server_port(s->app.http), s->tls != NULL, ready, settings->public_url);
+}
+
+/* In every turn of the loop: nothing that is waited for happens without one. */
+static void on_opening(uv_prepare_t *handle)
+{
+    struct server *s = handle->data;
+    if (ops_is_ready(&s->app)) let_in(s, true);
+}
+
+static void on_open_latest(struct wheel_timer *timer)
+{
+    let_in(list_entry(timer, struct server, open_latest), false);
+}
+
+static void watch_opening(struct server *s)
+{
+    must(uv_prepare_init(s->app.loop, &s->opening) == 0);
+    s->opening.data = s;
+    must(uv_prepare_start(&s->opening, on_opening) == 0);
+    uv_unref((uv_handle_t *) &s->opening);
+    wheel_timer_init(&s->open_latest, on_open_latest);
+    if (s->settings->workers == 1) wheel_set(s->app.wheel, &s->open_latest, OPEN_LATEST_MS);
 }
 
 static bool make_parts(struct server *s)
@@ -455,14 +562,16 @@ static int serve_one(void *arg, int index)
     }
     watch_signal(s, &s->sigterm, SIGTERM);
     watch_signal(s, &s->sigint, SIGINT);
+    watch_opening(s);
     uv_run(&loop, UV_RUN_DEFAULT);
     must(uv_loop_close(&loop) == 0);
     net_tls_free(s->tls);     /* outlives the last connection */
     book_fini(&s->app.book);
     ws_hub_fini(&s->app.hub);
     arena_fini(&s->arena);
+    int status = s->status;
     mem_free(s);
-    return 0;
+    return status;
 }
 
 static int serve(struct settings *settings)

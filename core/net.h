@@ -31,6 +31,7 @@ struct net_listener_options {
     int backlog;
     int connections_max;       /* beyond it new ones are accepted and closed at once; 0: no bound of ours */
     struct net_tls *tls;       /* NULL: plain; must outlive the connections */
+    bool hold;                 /* takes the port, but nobody can connect before net_listener_open */
 };
 
 struct net_listener;
@@ -39,6 +40,8 @@ struct net_listener;
  * ("port 3000 on 127.0.0.1 is in use"), lives in a static buffer. */
 struct net_listener *net_listen(uv_loop_t *loop, const struct net_listener_options *options,
                                 void (*on_conn)(void *arg, struct net_conn *c), void *arg, const char **fault);
+/* Of a listener on hold: lets clients in. False with *fault: somebody else has opened the port meanwhile. */
+bool net_listener_open(struct net_listener *l, const char **fault);
 int net_listener_port(const struct net_listener *l);
 int net_listener_count(const struct net_listener *l);   /* open connections */
 /* Stops accepting; frees itself when its connections are gone. */

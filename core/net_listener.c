@@ -32,7 +32,8 @@ enum { ACCEPTS_A_TURN = 64, LOOK_AWAY_MS = 100, LOG_EVERY_MS = 10000, BACKLOG = 
 
 static char fault_text[256];
 
-static int open_socket(const struct net_listener_options *options, const char **fault);
+static int bind_socket(const struct net_listener_options *options, const char **fault);
+static int fail(const char *host, int port, const char *what, const char **fault, int fd);
 static void on_readable(uv_poll_t *poll, int status, int events);
 
 static int port_of(int fd)
@@ -52,13 +53,19 @@ static int open_spare(void)
 struct net_listener *net_listen(uv_loop_t *loop, const struct net_listener_options *options,
                                 void (*on_conn)(void *arg, struct net_conn *c), void *arg, const char **fault)
 {
-    int fd = open_socket(options, fault);
+    int fd = bind_socket(options, fault);
+    int backlog = options->backlog > 0 ? options->backlog : BACKLOG;
     if (fd < 0) return NULL;
+    if (!options->hold && listen(fd, backlog) != 0) {
+        fail(options->host, options->port, "cannot listen", fault, fd);
+        return NULL;
+    }
     struct net_listener *l = mem_new(struct net_listener);
     l->loop = loop;
     l->fd = fd;
     l->spare_fd = open_spare();
     l->port = port_of(fd);
+    l->backlog = backlog;
     l->connections_max = options->connections_max > 0 ? options->connections_max : INT32_MAX;
     l->tls = options->tls;
     l->on_conn = on_conn;
@@ -69,8 +76,20 @@ struct net_listener *net_listen(uv_loop_t *loop, const struct net_listener_optio
     must(uv_poll_init(loop, &l->poll, fd) == 0);
     l->handles = 2;
     l->pause.data = l->poll.data = l;
-    must(uv_poll_start(&l->poll, UV_READABLE, on_readable) == 0);
+    if (!options->hold) must(uv_poll_start(&l->poll, UV_READABLE, on_readable) == 0);
     return l;
+}
+
+/* Two sockets may be bound to one port as long as neither listens: the second to listen is refused. */
+bool net_listener_open(struct net_listener *l, const char **fault)
+{
+    must(!l->closed && !uv_is_active((uv_handle_t *) &l->poll));
+    if (listen(l->fd, l->backlog) != 0) {
+        fail(NULL, l->port, "cannot listen", fault, -1);
+        return false;
+    }
+    must(uv_poll_start(&l->poll, UV_READABLE, on_readable) == 0);
+    return true;
 }
 
 int net_listener_port(const struct net_listener *l)
@@ -205,14 +224,14 @@ void net_listener_conn_gone(struct net_listener *l)
 
 /* --- the socket ------------------------------------------------------------------------------ */
 
-static int fail(const struct net_listener_options *o, const char *what, const char **fault, int fd)
+static int fail(const char *host, int port, const char *what, const char **fault, int fd)
 {
     int error = errno;
-    const char *host = o->host ? o->host : "any address";
+    if (!host) host = "any address";
     if (error == EADDRINUSE) {
-        snprintf(fault_text, sizeof fault_text, "port %d on %s is in use", o->port, host);
+        snprintf(fault_text, sizeof fault_text, "port %d on %s is in use", port, host);
     } else {
-        snprintf(fault_text, sizeof fault_text, "%s for port %d on %s: %s", what, o->port, host, strerror(error));
+        snprintf(fault_text, sizeof fault_text, "%s for port %d on %s: %s", what, port, host, strerror(error));
     }
     if (fault) *fault = fault_text;
     if (fd >= 0) close(fd);
@@ -255,7 +274,7 @@ static bool find_address(const struct net_listener_options *o, struct sockaddr_s
     return true;
 }
 
-static int open_socket(const struct net_listener_options *o, const char **fault)
+static int bind_socket(const struct net_listener_options *o, const char **fault)
 {
     struct sockaddr_storage address = { 0 };
     socklen_t n = 0;
@@ -267,9 +286,8 @@ static int open_socket(const struct net_listener_options *o, const char **fault)
         n = sizeof any;
         fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     }
-    if (fd < 0) return fail(o, "no socket", fault, -1);
-    if (!set_all(fd, address.ss_family, o->reuse_port)) return fail(o, "socket options", fault, fd);
-    if (bind(fd, (struct sockaddr *) &address, n) != 0) return fail(o, "cannot bind", fault, fd);
-    if (listen(fd, o->backlog > 0 ? o->backlog : BACKLOG) != 0) return fail(o, "cannot listen", fault, fd);
+    if (fd < 0) return fail(o->host, o->port, "no socket", fault, -1);
+    if (!set_all(fd, address.ss_family, o->reuse_port)) return fail(o->host, o->port, "socket options", fault, fd);
+    if (bind(fd, (struct sockaddr *) &address, n) != 0) return fail(o->host, o->port, "cannot bind", fault, fd);
     return fd;
 }

@@ -54,7 +54,7 @@ struct net_listener {
     uv_timer_t pause;
     int handles;                         /* poll and pause, until their close callbacks */
     int fd, spare_fd, port;
-    int count, connections_max;
+    int backlog, count, connections_max;
     bool closed;
     struct net_tls *tls;
     void (*on_conn)(void *arg, struct net_conn *c);

@@ -267,7 +267,7 @@ static void on_watch(uv_timer_t *timer)
 static enum err admit(struct outbound *o, struct outbound_call *call)
 {
     char name[HOST_BYTES];
-    if (o->closing) return ERR_CLOSED;
+    if (!o || o->closing) return ERR_CLOSED;
     if (call->failed || !host_name(call->transfer.easy, name)) return ERR_INVALID;
     call->host = find_host(o, name);
     if (!call->host || call->host->waiting_count >= o->waiting_max) return ERR_FULL;

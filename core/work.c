@@ -16,6 +16,8 @@ struct work_queue {
     int waiting_count, running_count;
     int waiting_max, parallel;
     enum { QUEUE_OPEN, QUEUE_CLOSING, QUEUE_DRAINING } state;
+    void (*closed)(void *arg);
+    void *closed_arg;
 };
 
 struct work_queue *work_queue_new(uv_loop_t *loop, int parallel, int waiting_max)
@@ -67,7 +69,7 @@ static void start_next(struct work_queue *q)
 
 enum err work_submit(struct work_queue *q, struct work *w)
 {
-    if (q->state != QUEUE_OPEN) return ERR_CLOSED;
+    if (!q || q->state != QUEUE_OPEN) return ERR_CLOSED;
     bool starts = q->running_count < q->parallel;
     if (!starts && q->waiting_count >= q->waiting_max) return ERR_FULL;
     must(w->run && w->done);
@@ -85,6 +87,14 @@ int work_queue_length(const struct work_queue *q)
 }
 
 static void on_timer_closed(uv_handle_t *handle);
+
+void work_queue_close_then(struct work_queue *q, void (*closed)(void *arg), void *arg)
+{
+    must(q->state == QUEUE_OPEN);
+    q->closed = closed;
+    q->closed_arg = arg;
+    work_queue_close(q);
+}
 
 void work_queue_close(struct work_queue *q)
 {
@@ -112,5 +122,9 @@ static void on_timer_closed(uv_handle_t *handle)
 
 static void free_when_drained(struct work_queue *q)
 {
-    if (q->state == QUEUE_DRAINING && q->running_count == 0) mem_free(q);
+    if (q->state != QUEUE_DRAINING || q->running_count > 0) return;
+    void (*closed)(void *arg) = q->closed;
+    void *arg = q->closed_arg;
+    mem_free(q);
+    if (closed) closed(arg);
 }

@@ -22,6 +22,9 @@ struct work_queue *work_queue_new(uv_loop_t *loop, int parallel, int waiting_max
 /* OK: done will be called later. ERR_FULL or ERR_CLOSED: it will not. */
 enum err work_submit(struct work_queue *q, struct work *w);
 int work_queue_length(const struct work_queue *q);  /* running and waiting */
-/* Items that have not begun get done(ERR_CLOSED) at the next turn; then the queue frees itself once
- * the running ones are done. */
+/* Items that have not begun get done(ERR_CLOSED) at the next turn; once the running ones are done the queue frees
+ * itself. */
 void work_queue_close(struct work_queue *q);
+/* The same, and calls `closed` then, never from inside the call. Let it set your pointer to NULL: that is a closed
+ * queue. */
+void work_queue_close_then(struct work_queue *q, void (*closed)(void *arg), void *arg);

@@ -40,7 +40,8 @@ struct db_options {
 };
 
 struct db *db_new(uv_loop_t *loop, struct turn *turn, struct wheel *wheel, const struct db_options *options);
-/* Units under way are finished or ended first; then it frees itself and calls `closed`, never from inside the call. */
+/* Units under way are finished or ended first; then it frees itself and calls `closed`, never from inside the call.
+ * Let `closed` set your pointer to NULL: to whoever asks later, NULL is a closed database. */
 void db_close(struct db *db, void (*closed)(void *arg), void *arg);
 bool db_is_up(const struct db *db);
 /* Why it is not up, for /ready and the log: "connection refused", "schema version 3, expected 4", "read-only". */

@@ -53,11 +53,12 @@ struct db *db_new(uv_loop_t *loop, struct turn *turn, struct wheel *wheel, const
 
 bool db_is_up(const struct db *db)
 {
-    return db->ready_count > 0;
+    return db && db->ready_count > 0;
 }
 
 const char *db_trouble(const struct db *db)
 {
+    if (!db) return "closed";
     if (db->ready_count > 0) return "";
     return *db->trouble ? db->trouble : "connecting";
 }
@@ -123,7 +124,7 @@ static bool is_better(const struct db_conn *c, const struct db_conn *than)
 static enum err choose(struct db *db, struct db_conn **out)
 {
     struct db_conn *best = NULL;
-    if (db->closing) return ERR_CLOSED;
+    if (!db || db->closing) return ERR_CLOSED;
     for (int i = 0; i < db->options.connections_max; i++) {
         struct db_conn *c = &db->conns[i];
         if (conn_is_usable(c) && is_better(c, best)) best = c;

@@ -219,8 +219,9 @@ static void account(struct http_request *req)
     struct http_server *s = req->server;
     uint64_t duration_us = clock_mono_us() - req->started_us;
     bool waits = http_request_waits(req);
-    if (req->stage == REQUEST_DISPATCHED && !waits) s->requests_under_way--;
+    bool was_last = req->stage == REQUEST_DISPATCHED && !waits && --s->requests_under_way == 0;
     req->stage = REQUEST_ANSWERED;
+    if (was_last && s->on_settled) s->on_settled(s);
     s->requests_total.value++;
     if (s->duration.buckets && !waits) metric_observe_us(&s->duration, duration_us);
     enum http_method method = req->is_head ? HTTP_HEAD : req->method;
@@ -357,7 +358,7 @@ struct net_conn *http_conn_leave(struct http_request *req, struct buf *rest)
 {
     struct http_conn *conn = req->conn;
     must(req->stage == REQUEST_DISPATCHED);
-    req->server->requests_under_way--;
+    if (--req->server->requests_under_way == 0 && req->server->on_settled) req->server->on_settled(req->server);
     req->stage = REQUEST_ANSWERED;
     forget(req);
     if (!conn) return NULL;

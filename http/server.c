@@ -2,10 +2,12 @@
  *
  * Draining: the listeners close, idle connections are closed by conn.c, the others after their last
  * answer; when the last one is gone, or the deadline passes, `drained` is called, once and never
- * from inside http_server_drain. Freeing: what is left is closed at once, and the memory goes when
- * the loop has reported the last connection closed. */
+ * from inside http_server_drain. Settling: waits for the handlers that still work for clients that have
+ * gone. Freeing: what is left is closed at once, and the memory goes when the loop has reported the last
+ * connection closed. */
 #include "http/server.h"
 
+#include "core/log.h"
 #include "core/mem.h"
 #include "core/must.h"
 #include "http/openapi.h"
@@ -17,6 +19,9 @@ enum { LIMITER_KEYS = 65536, ENDPOINT_LIMITER_KEYS = 8192 };
 static void on_last_conn(struct http_server *s);
 static void on_drain_deadline(struct wheel_timer *t);
 static void on_drain_done(struct turn_item *item);
+static void on_settled(struct http_server *s);
+static void on_settle_deadline(struct wheel_timer *t);
+static void on_settle_done(struct turn_item *item);
 
 /* --- making ---------------------------------------------------------------------------------- */
 
@@ -74,8 +79,11 @@ struct http_server *http_server_new(uv_loop_t *loop, struct turn *turn, struct w
     int rate = s->options.rate_per_minute;
     if (rate) s->limiter = limiter_new(rate, rate, LIMITER_KEYS);
     s->on_last_conn = on_last_conn;
+    s->on_settled = on_settled;
     wheel_timer_init(&s->drain_deadline, on_drain_deadline);
     turn_item_init(&s->drain_done, on_drain_done);
+    wheel_timer_init(&s->settle_deadline, on_settle_deadline);
+    turn_item_init(&s->settle_done, on_settle_done);
     http_conn_setup(s);
     return s;
 }
@@ -87,6 +95,14 @@ enum err http_server_listen(struct http_server *s, const struct net_listener_opt
     if (!l) return ERR_UNAVAILABLE;
     s->listeners[s->listener_count++] = l;
     return OK;
+}
+
+bool http_server_open(struct http_server *s, const char **fault)
+{
+    for (int i = 0; i < s->listener_count; i++) {
+        if (!net_listener_open(s->listeners[i], fault)) return false;
+    }
+    return true;
 }
 
 /* --- asking ----------------------------------------------------------------------------------- */
@@ -154,10 +170,44 @@ static void on_drain_done(struct turn_item *item)
     if (drained) drained(s->drained_arg);
 }
 
+void http_server_settle(struct http_server *s, int timeout_ms, void (*settled)(void *arg), void *arg)
+{
+    must(!s->settled && settled != NULL);
+    s->settled = settled;
+    s->settled_arg = arg;
+    if (s->requests_under_way == 0) turn_defer(s->turn, &s->settle_done);
+    else wheel_set(s->wheel, &s->settle_deadline, (uint64_t) timeout_ms);
+}
+
+/* From conn.c: the last request under way is answered. */
+static void on_settled(struct http_server *s)
+{
+    if (s->settled) turn_defer(s->turn, &s->settle_done);
+}
+
+static void on_settle_deadline(struct wheel_timer *t)
+{
+    struct http_server *s = list_entry(t, struct http_server, settle_deadline);
+    list_each(&s->orphans, it) {
+        const struct http_request *req = list_entry(it, struct http_request, link);
+        log_error("http", "handler_stuck", "req=%.*s endpoint=%s", STR_FMT(req->id),
+                  req->endpoint ? req->endpoint->id : "-");
+    }
+    on_settle_done(&s->settle_done);
+}
+
+static void on_settle_done(struct turn_item *item)
+{
+    struct http_server *s = list_entry(item, struct http_server, settle_done);
+    void (*settled)(void *arg) = s->settled;
+    wheel_cancel(&s->settle_deadline);
+    s->settled = NULL;
+    if (settled) settled(s->settled_arg);
+}
+
 static void destroy(struct http_server *s)
 {
-    /* A handler still works for a client that has gone: the process is about to end, and leaving
-     * the memory to it is safer than taking it away from under the handler. */
+    /* A handler is stuck: leaving the memory to it is safer than taking it away from under it. */
     if (!list_empty(&s->orphans)) return;
     struct limiter *l;
     http_conn_teardown(s);
@@ -184,9 +234,11 @@ void http_server_free(struct http_server *s)
     if (!s) return;
     must(!s->freeing);
     s->freeing = true;
-    s->drained = NULL;
+    s->drained = s->settled = NULL;
     wheel_cancel(&s->drain_deadline);
+    wheel_cancel(&s->settle_deadline);
     turn_cancel(&s->drain_done);
+    turn_cancel(&s->settle_done);
     stop_listening(s);
     http_handover_close(s);
     if (s->conn_count == 0) destroy(s);

@@ -49,6 +49,8 @@ struct http_server *http_server_new(uv_loop_t *loop, struct turn *turn, struct w
                                     const struct http_options *options);
 /* Opens a door; may be called again for another address. */
 enum err http_server_listen(struct http_server *s, const struct net_listener_options *options, const char **fault);
+/* Lets clients in at all doors, which were opened with options.hold. False with *fault: a port is taken. */
+bool http_server_open(struct http_server *s, const char **fault);
 int http_server_port(const struct http_server *s);
 void *http_context(const struct http_request *req);
 
@@ -60,6 +62,10 @@ void http_server_join(struct http_server *s, const struct handover_boxes *boxes,
 /* Stops accepting, answers what is under way with Connection: close, closes idle connections; `drained` comes once
  * when the last connection is gone or after timeout_ms. Upgraded connections are no longer the server's. */
 void http_server_drain(struct http_server *s, int timeout_ms, void (*drained)(void *arg), void *arg);
+/* Waits for the handlers that still work for clients that have gone; `settled` comes once, never from inside the call:
+ * when all have answered, or after timeout_ms. Call it when whatever handlers wait for has been closed, and nothing
+ * comes any more; who has not answered by then never will, which is a defect: it is logged, and its memory is left. */
+void http_server_settle(struct http_server *s, int timeout_ms, void (*settled)(void *arg), void *arg);
 /* Closes what is left at once; the memory follows when the loop has reported the last connection closed. The
  * server's metrics stand in the registry until then, so call metrics_fini before. */
 void http_server_free(struct http_server *s);

@@ -48,6 +48,7 @@ struct http_server {
     struct limiter *limiter;            /* the general one, NULL when off */
     bool draining;                      /* answers say Connection: close */
     void (*on_last_conn)(struct http_server *s);   /* conn_count has become 0; may be NULL */
+    void (*on_settled)(struct http_server *s);     /* requests_under_way has become 0; may be NULL */
 
     char date[CLOCK_HTTP_BYTES];        /* the Date header of date_s */
     int64_t date_s;
@@ -66,6 +67,10 @@ struct http_server {
     struct turn_item drain_done;
     void (*drained)(void *arg);         /* NULL: not draining, or told already */
     void *drained_arg;
+    struct wheel_timer settle_deadline;
+    struct turn_item settle_done;
+    void (*settled)(void *arg);         /* NULL: nobody waits for the handlers */
+    void *settled_arg;
     bool freeing;                       /* http_server_free waits for the last connection */
 };
 

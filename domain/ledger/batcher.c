@@ -76,7 +76,7 @@ struct ledger *ledger_new(const struct ledger_options *options)
 
 bool ledger_is_up(const struct ledger *l)
 {
-    return l->up;
+    return l && l->up;
 }
 
 int ledger_queue_length(const struct ledger *l)
@@ -86,7 +86,7 @@ int ledger_queue_length(const struct ledger *l)
 
 enum err ledger_submit(struct ledger *l, struct posting *p)
 {
-    if (l->closing || !l->up) return ERR_UNAVAILABLE;
+    if (!l || l->closing || !l->up) return ERR_UNAVAILABLE;
     if (l->queued >= l->options.queue_max) return ERR_FULL;
     must(p->leg_count > 0 && p->leg_count <= POSTING_LEGS_MAX && p->done);
     p->uncertain = false;

@@ -104,5 +104,6 @@ struct ledger *ledger_new(const struct ledger_options *options);
 enum err ledger_submit(struct ledger *l, struct posting *p);
 bool ledger_is_up(const struct ledger *l);
 int ledger_queue_length(const struct ledger *l);
-/* Finishes what was submitted, then frees itself. */
+/* Finishes what was submitted, then frees itself. Let `closed` set your pointer to NULL: to whoever submits later, NULL
+ * is a ledger that is away. */
 void ledger_close(struct ledger *l, void (*closed)(void *arg), void *arg);

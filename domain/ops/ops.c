@@ -33,11 +33,16 @@ static const char *stream_word(const struct app *app)
     return words[live_state(app->live)];
 }
 
+bool ops_is_ready(const struct app *app)
+{
+    return db_is_up(app->db) && ledger_is_up(app->ledger) && live_state(app->live) == LIVE_LIVE && !app->stopping;
+}
+
 static void ready(struct http_request *req)
 {
     struct app *app = app_of(req);
     const char *trouble = db_trouble(app->db);
-    bool good = db_is_up(app->db) && ledger_is_up(app->ledger) && live_state(app->live) == LIVE_LIVE && !app->stopping;
+    bool good = ops_is_ready(app);
     struct buf b;
     buf_init(&b, 4096);
     json_open(&b, '{');

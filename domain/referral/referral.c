@@ -172,7 +172,7 @@ static enum err start(struct referrals *r, int64_t person, void (*done)(void *ar
 {
     struct settlement *s;
     struct db_args args;
-    if (r->closed) return ERR_CLOSED;
+    if (!r || r->closed) return ERR_CLOSED;
     s = mem_new(struct settlement);
     s->referrals = r;
     s->waiting = 1;

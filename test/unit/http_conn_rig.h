@@ -30,7 +30,7 @@ static struct http_request *later[LATER_MAX];
 static int later_count;
 static struct net_conn *upgraded;
 static struct buf upgraded_input;
-static bool upgraded_closed, drained;
+static bool upgraded_closed, drained, settled;
 static uv_async_t alive;             /* what a server has anyway: something that keeps the loop going */
 static struct str big;
 
@@ -132,7 +132,7 @@ static inline void start(const char *const *trusted)
     later_count = 0;
     buf_init(&upgraded_input, 1 << 20);
     upgraded = NULL;
-    upgraded_closed = drained = false;
+    upgraded_closed = drained = settled = false;
     big.n = BIG_BYTES;
     big.p = mem_alloc(BIG_BYTES);
     memset((char *) big.p, 'b', BIG_BYTES);
@@ -163,6 +163,17 @@ static inline void on_drained(void *arg)
 static inline bool is_drained(void)
 {
     return drained;
+}
+
+static inline void on_settled_seen(void *arg)
+{
+    (void) arg;
+    settled = true;
+}
+
+static inline bool is_settled(void)
+{
+    return settled;
 }
 
 static inline bool no_conns(void)

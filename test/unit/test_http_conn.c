@@ -229,6 +229,59 @@ START_TEST(upgrade_learns_of_the_half_close_that_came_before_it)
 }
 END_TEST
 
+/* --- clients that have gone --------------------------------------------------------------------- */
+
+/* The client goes away while its request is worked on: `stop` must wait for the handler. */
+static void leave_behind(int n)
+{
+    for (int i = 0; i < n; i++) {
+        dial(&a);
+        say(&a, GET("/later"));
+        await_later(i + 1);
+        hang_up(&a);
+    }
+    ck_assert(pump(no_conns, WAIT_MS));
+    ck_assert_int_eq(server->requests_under_way, n);
+}
+
+START_TEST(settling_waits_for_the_handlers_of_clients_that_have_gone)
+{
+    start(NULL);
+    leave_behind(3);
+    http_server_settle(server, 60000, on_settled_seen, NULL);
+    while (later_count > 0) {
+        pump(never, 5);
+        ck_assert(!settled);
+        answer(0, "nobody hears it");
+        ck_assert(!settled);             /* never from inside an answer */
+    }
+    ck_assert(pump(is_settled, WAIT_MS));
+    stop();
+}
+END_TEST
+
+START_TEST(settling_with_nobody_at_work_is_done_at_the_end_of_the_turn)
+{
+    start(NULL);
+    http_server_settle(server, 60000, on_settled_seen, NULL);
+    ck_assert(!settled);
+    ck_assert(pump(is_settled, WAIT_MS));
+    stop();
+}
+END_TEST
+
+START_TEST(settling_does_not_wait_for_ever)
+{
+    start(NULL);
+    leave_behind(1);
+    http_server_settle(server, 100, on_settled_seen, NULL);
+    ck_assert(pump(is_settled, WAIT_MS));
+    ck_assert_int_eq(server->requests_under_way, 1);
+    answer(0, "late");
+    stop();
+}
+END_TEST
+
 /* --- who asks ----------------------------------------------------------------------------------- */
 
 static const char *const proxies[] = { "127.0.0.1", "10.0.0.1", NULL };
@@ -293,6 +346,9 @@ int main(void)
     tcase_add_test(t, same_answers_however_the_bytes_are_cut);
     tcase_add_loop_test(t, upgrade_takes_the_connection_and_what_follows, 0, 2);
     tcase_add_test(t, upgrade_learns_of_the_half_close_that_came_before_it);
+    tcase_add_test(t, settling_waits_for_the_handlers_of_clients_that_have_gone);
+    tcase_add_test(t, settling_with_nobody_at_work_is_done_at_the_end_of_the_turn);
+    tcase_add_test(t, settling_does_not_wait_for_ever);
     tcase_add_loop_test(t, address_and_id_are_believed_within_reason, 0, sizeof askers / sizeof *askers);
     tcase_add_test(t, malformed_request_ids_are_replaced);
     suite_add_tcase(suite, t);

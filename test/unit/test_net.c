@@ -250,6 +250,59 @@ START_TEST(port_is_shared_only_when_both_want_it)
 }
 END_TEST
 
+static int dial_port(int port)
+{
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons((uint16_t) port),
+                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    int error = connect(fd, (struct sockaddr *) &to, sizeof to) == 0 ? 0 : errno;
+    close(fd);
+    return error;
+}
+
+START_TEST(port_on_hold_lets_nobody_in)
+{
+    start(NULL, 0, "127.0.0.1");
+    const char *fault = NULL;
+    struct net_listener_options at = { .host = "127.0.0.1", .hold = true };
+    struct net_listener *held = net_listen(&loop, &at, on_conn, NULL, &fault);
+    at.port = net_listener_port(held);
+    ck_assert_int_gt(at.port, 0);
+    pump(never, 20);
+    ck_assert_int_eq(dial_port(at.port), ECONNREFUSED);
+    /* It can be bound a second time, but only the first to open it gets it. */
+    struct net_listener *other = net_listen(&loop, &at, on_conn, NULL, &fault);
+    ck_assert_ptr_nonnull(other);
+    ck_assert(net_listener_open(held, &fault));
+    ck_assert(!net_listener_open(other, &fault));
+    ck_assert_ptr_nonnull(strstr(fault, "is in use"));
+    ck_assert_int_eq(dial_port(at.port), 0);
+    ck_assert(await(are_open, 1));
+    net_listener_close(held);
+    net_listener_close(other);
+    stop();
+}
+END_TEST
+
+/* Several processes at one port: who is on hold is given no client. */
+START_TEST(shared_port_gives_clients_only_to_those_who_are_open)
+{
+    start(NULL, 0, "127.0.0.1");
+    const char *fault = NULL;
+    struct net_listener_options at = { .host = "127.0.0.1", .reuse_port = true };
+    struct net_listener *open = net_listen(&loop, &at, on_conn, NULL, &fault);
+    at.port = net_listener_port(open);
+    at.hold = true;
+    struct net_listener *held = net_listen(&loop, &at, on_conn, NULL, &fault);
+    for (int i = 0; i < 32; i++) ck_assert_int_eq(dial_port(at.port), 0);
+    ck_assert(await(are_open, 32));
+    ck_assert_int_eq(net_listener_count(held), 0);
+    net_listener_close(open);
+    net_listener_close(held);
+    stop();
+}
+END_TEST
+
 START_TEST(connections_beyond_the_maximum_are_closed)
 {
     start(NULL, 2, "127.0.0.1");
@@ -360,6 +413,8 @@ int main(void)
     tcase_add_test(t, socket_options_are_inherited);
     tcase_add_test(t, any_address_means_both_families_and_mapped_peers_are_v4);
     tcase_add_test(t, port_is_shared_only_when_both_want_it);
+    tcase_add_test(t, port_on_hold_lets_nobody_in);
+    tcase_add_test(t, shared_port_gives_clients_only_to_those_who_are_open);
     tcase_add_test(t, connections_beyond_the_maximum_are_closed);
     tcase_add_test(t, running_out_of_descriptors_turns_away_and_recovers);
     tcase_add_test(t, running_out_without_a_spare_waits_and_recovers);

@@ -135,12 +135,18 @@ START_TEST(without_waiting_room_only_the_running_are_taken)
 }
 END_TEST
 
+static void on_closed(void *arg)
+{
+    *(bool *) arg = true;
+}
+
 START_TEST(closing_ends_the_waiting_and_waits_for_the_running)
 {
     queue = work_queue_new(&loop, 1, 4);
     for (int i = 0; i < 3; i++) ck_assert_int_eq(work_submit(queue, &items[i].work), OK);
     gate_wait_inside(1);
-    work_queue_close(queue);
+    bool closed = false;
+    work_queue_close_then(queue, on_closed, &closed);
     work_queue_close(queue);
     ck_assert_int_eq(work_submit(queue, &items[3].work), ERR_CLOSED);
     ck_assert_int_eq(ended, 0);   /* never from inside the call */
@@ -148,8 +154,11 @@ START_TEST(closing_ends_the_waiting_and_waits_for_the_running)
     ck_assert(items[1].done == 1 && items[1].err == ERR_CLOSED && !items[1].ran);
     ck_assert(items[2].done == 1 && items[2].err == ERR_CLOSED && !items[2].ran);
     ck_assert_int_eq(items[0].done, 0);
+    ck_assert(!closed);           /* one still runs */
     gate_open();
     run_loop();
+    ck_assert(closed);
+    ck_assert_int_eq(work_submit(NULL, &items[1].work), ERR_CLOSED);
     ck_assert(items[0].done == 1 && items[0].err == OK && items[0].ran);
     queue = work_queue_new(&loop, 1, 0);   /* for teardown */
 }

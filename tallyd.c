@@ -18,7 +18,6 @@
 #include <sys/resource.h>
 
 #include "core/clock.h"
-#include "core/flow.h"
 #include "core/handover.h"
 #include "core/log.h"
 #include "core/mem.h"
@@ -30,6 +29,7 @@
 #include "domain/auth/auth.h"
 #include "domain/bank/bank.h"
 #include "domain/cleanup/cleanup.h"
+#include "domain/closing/closing.h"
 #include "domain/command/command.h"
 #include "domain/device/device.h"
 #include "domain/docs/docs.h"
@@ -63,8 +63,6 @@ enum {
     DB_DEADLINE_MS = 8000,
     REQUESTS_MAX = 30000,
     PASSWORDS_WAITING_MAX = 100,
-    DRAIN_MS = 8000,          /* with what follows it below the ten seconds that supervisors usually wait */
-    SETTLE_MS = 500,
     OPEN_LATEST_MS = 5000,
     FILES_RESERVED = 128,
     OUTBOUND_PER_HOST_MAX = 32,
@@ -97,162 +95,16 @@ struct server {
     uv_signal_t sigterm, sigint;
     uv_prepare_t opening;     /* looks in every turn of the loop, until clients are let in */
     struct wheel_timer open_latest;
-    struct flow stop;
-    int draining;             /* doors not closed yet */
+    struct closing closing;
     int status;               /* what the process will exit with */
 };
 
-/* Stopping, one part after the other ------------------------------------------------------------------- */
+/* Stopping ------------------------------------------------------------------------------------------------- */
 
-static void resume_stop(void *arg)
-{
-    flow_resume(&((struct server *) arg)->stop);
-}
-
-static void door_closed(void *arg)
-{
-    struct server *s = arg;
-    if (--s->draining == 0) flow_resume(&s->stop);
-}
-
-static enum flow_result stop_doors(void *arg)
-{
-    struct server *s = arg;
-    s->draining = 3;
-    http_server_drain(s->app.http, DRAIN_MS, door_closed, s);
-    ws_server_drain(s->app.ws, DRAIN_MS, door_closed, s);
-    sio_server_drain(s->app.socketio, DRAIN_MS, door_closed, s);
-    return FLOW_WAIT;
-}
-
-/* Nobody can ask for metrics any more, and their owners are about to go. */
-static enum flow_result stop_meters(void *arg)
-{
-    struct server *s = arg;
-    metrics_fini(&s->app.metrics);
-    return FLOW_NEXT;
-}
-
-/* From here on one part after the other closes. A handler may still work for a client that has gone: the part it waits
- * for ends its wait, and the parts that are closed already say so to it. */
-static void passwords_closed(void *arg)
-{
-    struct server *s = arg;
-    s->app.passwords = NULL;
-    flow_resume(&s->stop);
-}
-
-static enum flow_result stop_passwords(void *arg)
-{
-    struct server *s = arg;
-    work_queue_close_then(s->app.passwords, passwords_closed, s);
-    return FLOW_WAIT;
-}
-
-static void outbound_closed(void *arg)
-{
-    struct server *s = arg;
-    s->app.outbound = NULL;
-    flow_resume(&s->stop);
-}
-
-/* What waits for an answer from outside learns that there will be none, while there is still a database to note it. */
-static enum flow_result stop_outbound(void *arg)
-{
-    struct server *s = arg;
-    outbound_close(s->app.outbound, outbound_closed, s);
-    return FLOW_WAIT;
-}
-
-static void referrals_closed(void *arg)
-{
-    struct server *s = arg;
-    s->app.referrals = NULL;
-    flow_resume(&s->stop);
-}
-
-static enum flow_result stop_referrals(void *arg)
-{
-    struct server *s = arg;
-    referrals_close(s->app.referrals, referrals_closed, s);
-    return FLOW_WAIT;
-}
-
-static void ledger_closed(void *arg)
-{
-    struct server *s = arg;
-    s->app.ledger = NULL;
-    flow_resume(&s->stop);
-}
-
-static enum flow_result stop_ledger(void *arg)
-{
-    struct server *s = arg;
-    ledger_close(s->app.ledger, ledger_closed, s);
-    return FLOW_WAIT;
-}
-
-static enum flow_result stop_alerts(void *arg)
-{
-    struct server *s = arg;
-    alerts_close(s->app.alerts, resume_stop, s);
-    return FLOW_WAIT;
-}
-
-static enum flow_result stop_outbox(void *arg)
-{
-    struct server *s = arg;
-    outbox_close(s->app.outbox, resume_stop, s);
-    return FLOW_WAIT;
-}
-
-static enum flow_result stop_sms(void *arg)
-{
-    struct server *s = arg;
-    outbox_close(s->app.sms, resume_stop, s);
-    return FLOW_WAIT;
-}
-
-static enum flow_result stop_stream(void *arg)
-{
-    struct server *s = arg;
-    live_close(s->app.live, resume_stop, s);
-    return FLOW_WAIT;
-}
-
-static void database_closed(void *arg)
-{
-    struct server *s = arg;
-    s->app.db = NULL;
-    flow_resume(&s->stop);
-}
-
-static enum flow_result stop_database(void *arg)
-{
-    struct server *s = arg;
-    db_close(s->app.db, database_closed, s);
-    return FLOW_WAIT;
-}
-
-static enum flow_result stop_handlers(void *arg)
-{
-    struct server *s = arg;
-    http_server_settle(s->app.http, SETTLE_MS, resume_stop, s);
-    return FLOW_WAIT;
-}
-
-static const struct flow_step stop_steps[] = {
-    { "doors", stop_doors }, { "meters", stop_meters }, { "passwords", stop_passwords }, { "outbound", stop_outbound },
-    { "referrals", stop_referrals }, { "ledger", stop_ledger }, { "alerts", stop_alerts }, { "outbox", stop_outbox },
-    { "sms", stop_sms }, { "stream", stop_stream }, { "database", stop_database }, { "handlers", stop_handlers },
-    { NULL, NULL },
-};
-
-static void stopped(void *arg, enum err err)
+static void on_closed(void *arg)
 {
     struct server *s = arg;
     struct app *app = &s->app;
-    must(err == OK);
     sio_server_free(app->socketio);
     http_server_free(app->http);
     ws_server_free(app->ws);
@@ -280,7 +132,7 @@ static void begin_stop(struct server *s)
     uv_prepare_stop(&s->opening);
     wheel_cancel(&s->open_latest);
     uv_ref((uv_handle_t *) &s->sigterm);   /* the loop goes on until the last step, whatever has been closed by then */
-    flow_start(&s->stop, stop_steps, stopped, s);
+    closing_start(&s->closing, &s->app, on_closed, s);
 }
 
 static void on_signal(uv_signal_t *handle, int signum)

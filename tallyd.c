@@ -40,6 +40,7 @@
 #include "domain/offer/offer.h"
 #include "domain/ops/ops.h"
 #include "domain/password/password.h"
+#include "domain/payments/payments.h"
 #include "domain/phone/phone.h"
 #include "domain/points/points.h"
 #include "domain/profile/profile.h"
@@ -50,6 +51,8 @@
 #include "domain/signup/signup.h"
 #include "domain/sms/sms.h"
 #include "domain/sql_endpoint.h"
+#include "domain/voucher/voucher.h"
+#include "domain/wallet/wallet.h"
 #include "migrations.h"
 #include "sql.h"
 #include "web.h"
@@ -75,6 +78,7 @@ static const struct endpoint *const endpoint_tables[] = {
     /* userstate */
     signin_userstate_endpoints, signup_endpoints, password_endpoints, phone_endpoints, profile_endpoints,
     address_endpoints, mutation_endpoints, device_endpoints, offer_endpoints, faq_endpoints,
+    payments_endpoints, wallet_endpoints, voucher_endpoints,
     NULL,
 };
 
@@ -117,6 +121,7 @@ static void on_closed(void *arg)
     docs_free(app->docs);
     mailer_close(s->mailer);
     sms_free(s->sms);
+    payments_free(app->payments);
     uv_close((uv_handle_t *) &s->opening, NULL);
     uv_close((uv_handle_t *) &s->sigterm, NULL);
     uv_close((uv_handle_t *) &s->sigint, NULL);
@@ -373,6 +378,7 @@ static bool make_parts(struct server *s)
     app->rewards = rewards_new();
     app->referrals = referrals_new(app);
     if (!make_outboxes(s)) return false;
+    app->payments = payments_new(app);
     app->alerts = alerts_new(app);
     s->cleanup = cleanup_new(app);
     app->docs = docs_new(app, TALLY_VERSION);

@@ -38,6 +38,7 @@ struct app {
     struct outbound *outbound;        /* HTTP to the outside */
     struct outbox *outbox;            /* domain/mail: the queue of mails */
     struct outbox *sms;               /* domain/sms: the queue of text messages */
+    struct payments *payments;        /* domain/payments: invoices and payouts */
     struct alerts *alerts;            /* domain/alerts: transfer alerts */
     struct docs *docs;                /* domain/docs: what is said of the interface */
     struct http_server *http;

@@ -82,6 +82,12 @@ static const struct setting table[] = {
     { .name = "TALLY_MAIL_FROM", TEXT, AT(mail_from), .help = "sender; unset: the user" },
     { .name = "SUPPORT_EMAIL", TEXT, AT(support_email), .help = "receiver of support tickets" },
 
+    { .name = "XENDIT_SECRET_KEY", TEXT, .secret = true, AT(xendit_secret_key),
+      .help = "payments at Xendit; unset: the sandbox inside the server (none in production)" },
+    { .name = "XENDIT_CALLBACK_TOKEN", TEXT, .secret = true, AT(xendit_callback_token),
+      .help = "what callbacks must carry; unset: they are refused" },
+    { .name = "XENDIT_BASE_URL", TEXT, .initial = "https://api.xendit.co", AT(xendit_base_url),
+      .help = "address of the payment provider" },
     { .name = "API_URL_SMSVIRO", TEXT, AT(smsviro_url),
       .help = "text messages, with SMSVIROTOKEN; unset: they are files in the data directory" },
     { .name = "SMSVIROTOKEN", TEXT, .secret = true, AT(smsviro_token), .help = "key of SMSViro" },

@@ -21,6 +21,7 @@ enum auth_rule {
     AUTH_REWARDS,         /* Basic key with the scope, or a customer with the admin flag; anybody with TALLY_OPEN */
     AUTH_KEY_USERSTATE,
     AUTH_METRICS,         /* by TALLY_METRICS: loopback, key (scope system), all */
+    AUTH_CALLBACK,        /* the payment provider: header x-callback-token */
     AUTH_RULE_COUNT
 };
 

@@ -28,6 +28,7 @@ static const struct rule rules[AUTH_RULE_COUNT] = {
     [AUTH_REWARDS] = { .schemes = "bearer cookie basic", .admin = true, .open = true, .open_to_all = true,
                        .scope = SCOPE_REWARDS },
     [AUTH_KEY_USERSTATE] = { .schemes = "basic", .scope = SCOPE_USERSTATE },
+    [AUTH_CALLBACK] = { 0 },   /* see callback_settled */
     [AUTH_METRICS] = { .schemes = "basic", .scope = SCOPE_SYSTEM },
 };
 
@@ -139,6 +140,17 @@ static bool is_local(const struct http_request *req)
     return !request_header(req, STR("X-Forwarded-For")).p && !request_header(req, STR("Forwarded")).p;
 }
 
+/* What a provider's callbacks carry; nothing configured: nobody is the provider. True when the request is settled. */
+static bool callback_settled(struct http_request *req)
+{
+    if (req->endpoint->auth != AUTH_CALLBACK) return false;
+    struct str wanted = str_from(app_of(req)->settings->xendit_callback_token);
+    struct str token = request_header(req, STR("x-callback-token"));
+    if (wanted.n && secret_equal(token, wanted)) request_authenticated(req);
+    else unauthorized(req);
+    return true;
+}
+
 /* /metrics has its own setting; true when the request is settled by it alone. */
 static bool metrics_settled(struct http_request *req)
 {
@@ -156,7 +168,7 @@ void auth_gate(struct http_request *req)
     struct str header = request_header(req, STR("Authorization"));
     struct str cookie = request_cookie(req, STR("token"));
     struct str in_query = rule->query ? request_query(req, STR("token")) : STR_NONE;
-    if (metrics_settled(req)) return;
+    if (metrics_settled(req) || callback_settled(req)) return;
     if (str_starts_nocase(header, STR("Bearer "))) {
         check_token(req, str_trim((struct str){ header.p + 7, header.n - 7 }));
     } else if (str_starts_nocase(header, STR("Basic ")) && rule->scope) {

@@ -46,6 +46,8 @@ void fresh_account(struct http_request *req, int64_t account, void (*then)(struc
 
 void fresh_accounts_of(struct http_request *req, int64_t user, void (*then)(struct http_request *req))
 {
-    if (live_memory_is_good(app_of(req)->live)) then(req);
+    const struct person *person = book_person(&app_of(req)->book, user);
+    bool known = person && person->accounts;   /* everybody has some; another process's of a moment ago not yet */
+    if (known && live_memory_is_good(app_of(req)->live)) then(req);
     else read_tables(req, 0, user, then);
 }

@@ -6,6 +6,7 @@
 #include "domain/alerts/alerts.h"
 #include "domain/live/live.h"
 #include "domain/mail/outbox.h"
+#include "domain/payments/payments.h"
 #include "domain/referral/referral.h"
 #include "ws/session.h"
 #include "ws/socketio.h"
@@ -72,6 +73,13 @@ static enum flow_result close_outbound(void *arg)
 {
     struct closing *c = arg;
     outbound_close(c->app->outbound, outbound_closed, c);
+    return FLOW_WAIT;
+}
+
+static enum flow_result close_payments(void *arg)
+{
+    struct closing *c = arg;
+    payments_close(c->app->payments, resume, c);
     return FLOW_WAIT;
 }
 
@@ -157,6 +165,7 @@ static const struct flow_step steps[] = {
     { "meters", close_meters },
     { "passwords", close_passwords },
     { "outbound", close_outbound },
+    { "payments", close_payments },
     { "referrals", close_referrals },
     { "ledger", close_ledger },
     { "alerts", close_alerts },

@@ -194,3 +194,31 @@ struct mail_text mail_text_alert(struct arena *arena, struct str name, struct st
     buf_fini(&subject);
     return mail;
 }
+
+/* Receipts ------------------------------------------------------------------------------------------- */
+
+struct mail_text mail_text_receipt(struct arena *arena, struct str name, struct str currency, int64_t amount,
+                                   struct str description, struct str reference)
+{
+    struct draft d;
+    struct buf line, subject;
+    draft_open(&d, name);
+    buf_init(&line, 4096);
+    buf_init(&subject, 256);
+    buf_cstr(&line, "We have received your payment of ");
+    put_money(&line, amount, currency);
+    buf_cstr(&line, ". It has been credited to your wallet.");
+    paragraph(&d, buf_view(&line));
+    buf_clear(&line);
+    buf_printf(&line, "For: %.*s", STR_FMT(description));
+    paragraph(&d, buf_view(&line));
+    buf_clear(&line);
+    buf_printf(&line, "Reference: %.*s", STR_FMT(reference));
+    paragraph(&d, buf_view(&line));
+    buf_cstr(&subject, "Payment received: ");
+    put_money(&subject, amount, currency);
+    struct mail_text mail = draft_close(&d, arena, buf_view(&subject));
+    buf_fini(&line);
+    buf_fini(&subject);
+    return mail;
+}

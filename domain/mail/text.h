@@ -33,6 +33,10 @@ struct mail_movement {
 struct mail_text mail_text_alert(struct arena *arena, struct str name, struct str currency,
                                  const struct mail_movement *m, int count);
 
+/* That a payment has been credited to the wallet. */
+struct mail_text mail_text_receipt(struct arena *arena, struct str name, struct str currency, int64_t amount,
+                                   struct str description, struct str reference);
+
 /* The name as it may stand in a mail; STR_NONE when it had better not. */
 struct str mail_text_name(struct str name);
 /* Appends s as text of an HTML page. */

@@ -18,10 +18,12 @@ const surfaces = await Promise.all(readdirSync(lists).sort().map((name) => impor
 const built = surfaces.flatMap((surface) => surface.built);
 
 let server;
+let open;      // the same database, with the doors of TALLY_OPEN
 let document;
 const people = {};
 before(async () => {
-  server = await startServer();
+  server = await startServer({ env: { XENDIT_CALLBACK_TOKEN: 'callback token' } });
+  open = await startServer({ database: server.database, env: { TALLY_OPEN: '1' } });
   people.nobody = { api: api(server) };
   people.system = await systemUser(server);
   people.ada = await customer(server, people.system, { amount: 1000 });
@@ -32,9 +34,14 @@ before(async () => {
   const key = await server.command('apikey', 'add', '--holder', 'service', '--scope',
     'userstate,points,system,rewards');
   people.key = { api: api(server, { basic: `service:${key.trim().split(/\s+/).pop()}` }) };
+  people.payer = { api: api(open) };
+  people.provider = { api: api(server, { headers: { 'x-callback-token': 'callback token' } }) };
   document = (await people.nobody.api.get('/openapi.json')).json;
 });
-after(() => server?.stop());
+after(async () => {
+  await open?.stop();
+  await server?.stop();
+});
 
 function* operations() {
   for (const [template, methods] of Object.entries(document.paths)) {

@@ -1,0 +1,71 @@
+/* What the files of domain/payments share. */
+#pragma once
+
+#include "core/outbound.h"
+#include "domain/payments/payments.h"
+#include "domain/payments/report.h"
+
+enum { EXTERNAL_ID_BYTES = 16, INVOICE_JSON_MAX = 1 << 16 };
+
+struct payments {
+    struct app *app;
+    struct arena arena;
+    const char *base_url;         /* Xendit's, without a slash at its end; NULL: the sandbox */
+    struct str authorization;     /* "Basic …" */
+    struct sync *sync;
+    int payouts_under_way;
+    bool sweeping;                /* the statement is under way */
+    struct arena sweep_arena;
+    struct wheel_timer sweep;
+    bool closing, sync_closed;
+    struct turn_item close_item;
+    void (*closed)(void *arg);
+    void *closed_arg;
+};
+
+void payments_close_if_quiet(struct payments *p);
+
+/* Is there anybody to be asked? In production there is no sandbox. */
+bool payments_available(const struct payments *p);
+static inline bool payments_at_xendit(const struct payments *p) { return p->base_url != NULL; }
+
+/* prefix + 32 hexadecimal characters of randomness. */
+struct str payments_new_id(const char *prefix, struct arena *arena);
+
+/* xendit.c: a call to the provider, with the key; the path begins with a slash. */
+void xendit_call_init(struct payments *p, struct outbound_call *call, const char *method, struct str path,
+                      void (*done)(struct outbound_call *call, enum err err), void *arg);
+/* A well-formed no: whatever was asked for has not been done and will not be. */
+bool xendit_refused(const struct outbound_call *call, enum err err);
+
+/* apply.c: brings what a provider says about an invoice into the tables, once. */
+struct apply {
+    /* Set by the caller; lives, with what it points to, until `done`. */
+    struct payments *payments;
+    struct arena *arena;
+    int64_t invoice, user, amount, wallet;      /* wallet: account id, 0: none */
+    struct str wallet_status, external_id, description, name;
+    enum invoice_status now;                    /* as it was read */
+    struct report report;
+    void (*done)(struct apply *a, enum err err);
+    void *arg;
+
+    /* Set before `done`. */
+    bool changed;
+    struct posting posting;
+};
+/* Reads the columns that all statements which find invoices for this begin with: id, user, amount, status, wallet,
+ * wallet's status, external_id, description, name; into the arena. */
+void apply_take_row(struct apply *a, const struct db_result *r, int row);
+/* OK: done comes once, later: OK; ERR_UNAVAILABLE, ERR_UNCERTAIN …: not known to be done, to be asked again.
+ * *nothing: there is nothing to do, done does not come. Another err: it could not be begun. */
+enum err apply_start(struct apply *a, bool *nothing);
+
+/* Handlers. */
+void payments_checkout(struct http_request *req);
+void payments_checkout_for(struct http_request *req);
+void payments_callback(struct http_request *req);
+void payments_at_provider(struct http_request *req);
+void payments_cancel(struct http_request *req);
+void payments_sandbox_page(struct http_request *req);
+void payments_sandbox_act(struct http_request *req);

@@ -1,0 +1,319 @@
+/* Every two hours (0, 2, 4 … o'clock UTC), and when asked to:
+ *
+ *     idle ──time, or asked──▶ claiming ──the lease is ours──▶ reading ──a page of open invoices──▶ asking
+ *       ▲                         │ another has it                ▲                                   │
+ *       └─────────────────────────┴──────no more pages────────────┴───────────all answered────────────┘
+ *
+ * The lease is a row with an end, renewed with every page: who dies loses it. A regular time is done once, by
+ * whichever process claims it first. Within a page up to PARALLEL_MAX invoices are under way, and each
+ * goes through apply.c like a callback. A provider who fails ROW_MAX times in a row is left alone till next time. */
+#include "domain/payments/sync.h"
+
+#include "core/clock.h"
+#include "core/log.h"
+#include "core/mem.h"
+#include "core/must.h"
+#include "domain/payments/payments_private.h"
+#include "sql.h"
+
+enum { PARALLEL_MAX = 24, PAGE = 500, ROW_MAX = 50, PERIOD_S = 2 * 60 * 60, LOOK_AGAIN_MS = 60 * 1000 };
+
+struct checking {
+    struct list link;
+    struct sync *sync;
+    struct arena arena;
+    struct apply apply;
+    struct outbound_call call;
+    struct str invoice_id;
+    bool expired;              /* by the sandbox's clock */
+};
+
+struct sync {
+    struct payments *payments;
+    struct app *app;
+    struct wheel_timer timer;
+    enum { SYNC_IDLE, SYNC_CLAIMING, SYNC_READING, SYNC_ASKING } state;
+    struct arena arena;        /* of a statement */
+    struct list waiting;       /* of the page, not asked yet */
+    int under_way, failures_in_a_row;
+    bool last_page, asked;     /* asked: not by the clock */
+    int64_t after, checked, updated, failed;
+    uint64_t started_ms;
+    char holder[64];
+    void (*done)(void *arg, enum err err, int64_t checked, int64_t updated);
+    void *arg;
+    bool closing;
+    struct turn_item close_item, go_on;
+    void (*closed)(void *arg);
+    void *closed_arg;
+};
+
+static void set_timer(struct sync *s)
+{
+    int64_t now = clock_wall_s();
+    if (!s->closing) wheel_set(s->app->wheel, &s->timer, (uint64_t) (PERIOD_S - now % PERIOD_S) * 1000);
+}
+
+static void be_idle(struct sync *s, enum err err)
+{
+    void (*done)(void *arg, enum err err, int64_t checked, int64_t updated) = s->done;
+    s->state = SYNC_IDLE;
+    s->done = NULL;
+    arena_fini(&s->arena);
+    if (done) done(s->arg, err, s->checked, s->updated);
+    if (s->closing) turn_defer(&s->app->turn, &s->close_item);
+}
+
+/* The end of a run ---------------------------------------------------------------------------------------- */
+
+static void on_released(void *arg, enum err err, const struct db_result *r)
+{
+    struct sync *s = arg;
+    if (err == ERR_SQL) log_error("payments", "sync_release_failed", "message=%s", LOG_STR(str_from(db_message(r))));
+    be_idle(s, OK);
+}
+
+static void finish(struct sync *s)
+{
+    struct db_args args;
+    log_info("payments", "synchronised", "checked=%lld updated=%lld failed=%lld ms=%lld", (long long) s->checked,
+             (long long) s->updated, (long long) s->failed, (long long) (clock_mono_ms() - s->started_ms));
+    arena_fini(&s->arena);
+    db_args_init(&args, &s->arena);
+    db_text(&args, str_from(s->holder));
+    if (db_exec(s->app->db, &sql_payments_sync_release, &args, on_released, s) != OK) be_idle(s, OK);
+}
+
+/* Asking -------------------------------------------------------------------------------------------------- */
+
+static void read_page(struct sync *s);
+static void ask_more(struct sync *s);
+
+static void free_checking(struct checking *c)
+{
+    list_unlink(&c->link);
+    arena_fini(&c->arena);
+    mem_free(c);
+}
+
+static void checked(struct checking *c, bool failed)
+{
+    struct sync *s = c->sync;
+    s->under_way--;
+    s->checked++;
+    s->updated += c->apply.changed;
+    s->failed += failed;
+    s->failures_in_a_row = failed ? s->failures_in_a_row + 1 : 0;
+    free_checking(c);
+    turn_defer(&s->app->turn, &s->go_on);
+}
+
+static void on_applied(struct apply *a, enum err err)
+{
+    checked(a->arg, err != OK);
+}
+
+static void apply(struct checking *c)
+{
+    bool nothing;
+    c->apply.done = on_applied;
+    c->apply.arg = c;
+    enum err err = apply_start(&c->apply, &nothing);
+    if (err != OK || nothing) checked(c, err != OK);
+}
+
+static void on_answer(struct outbound_call *call, enum err err)
+{
+    struct checking *c = call->arg;
+    struct str body = arena_str(&c->arena, buf_view(&call->answer));
+    bool good = err == OK && call->status == 200 && report_parse(body, &c->arena, &c->apply.report) == OK &&
+                str_eq(c->apply.report.external_id, c->apply.external_id);
+    if (good) {
+        apply(c);
+        return;
+    }
+    if (err != ERR_CLOSED) {
+        log_warn("payments", "not_checked", "invoice=%.*s err=%s status=%d", STR_FMT(c->invoice_id),
+                 err_info(err)->name, call->status);
+    }
+    checked(c, true);
+}
+
+static void ask(struct checking *c)
+{
+    struct sync *s = c->sync;
+    s->under_way++;
+    if (!payments_at_xendit(s->payments)) {
+        c->apply.report = (struct report){ .has_status = true, .amount = -1, .paid_amount = -1, .paid_us = INT64_MIN,
+                                           .status = c->expired ? INVOICE_EXPIRED : INVOICE_PENDING };
+        apply(c);
+        return;
+    }
+    struct str path = arena_printf(&c->arena, "/v2/invoices/%.*s", STR_FMT(c->invoice_id));
+    xendit_call_init(s->payments, &c->call, "GET", path, on_answer, c);
+    if (outbound_start(s->app->outbound, &c->call) != OK) checked(c, true);
+}
+
+static void give_up_page(struct sync *s)
+{
+    struct list *link;
+    while ((link = list_first(&s->waiting))) free_checking(list_entry(link, struct checking, link));
+}
+
+static void ask_more(struct sync *s)
+{
+    if (s->state != SYNC_ASKING) return;
+    bool enough = s->closing || s->failures_in_a_row >= ROW_MAX;
+    if (enough) give_up_page(s);
+    while (s->under_way < PARALLEL_MAX && !list_empty(&s->waiting)) {
+        struct checking *c = list_entry(list_shift(&s->waiting), struct checking, link);
+        ask(c);
+    }
+    if (s->under_way) return;
+    if (!enough && s->failures_in_a_row >= ROW_MAX) enough = true;
+    if (enough && !s->closing) log_error("payments", "sync_given_up", "failures=%d", s->failures_in_a_row);
+    if (enough || s->last_page) finish(s);
+    else read_page(s);
+}
+
+static void on_go_on(struct turn_item *item)
+{
+    ask_more(list_entry(item, struct sync, go_on));
+}
+
+/* Pages --------------------------------------------------------------------------------------------------- */
+
+static void take_row(struct sync *s, const struct db_result *r, int row)
+{
+    struct checking *c = mem_new(struct checking);
+    c->sync = s;
+    arena_init(&c->arena);
+    c->apply.payments = s->payments;
+    c->apply.arena = &c->arena;
+    apply_take_row(&c->apply, r, row);
+    c->invoice_id = arena_str(&c->arena, db_cell(r, row, 9));
+    c->expired = db_cell_bool(r, row, 10);
+    list_append(&s->waiting, &c->link);
+    s->after = c->apply.invoice;
+}
+
+static void on_page(void *arg, enum err err, const struct db_result *r)
+{
+    struct sync *s = arg;
+    arena_fini(&s->arena);
+    if (err != OK) {
+        log_error("payments", "sync_failed", "err=%s", err_info(err)->name);
+        be_idle(s, err == ERR_SQL ? ERR_INTERNAL : err);
+        return;
+    }
+    for (int i = 0; i < db_rows(r); i++) take_row(s, r, i);
+    s->last_page = db_rows(r) < PAGE;
+    s->state = SYNC_ASKING;
+    turn_defer(&s->app->turn, &s->go_on);
+}
+
+static void read_page(struct sync *s)
+{
+    struct db_args args;
+    s->state = SYNC_READING;
+    db_args_init(&args, &s->arena);
+    db_i64(&args, s->after);
+    db_i64(&args, PAGE);
+    db_text(&args, str_from(s->holder));
+    db_text(&args, payments_at_xendit(s->payments) ? STR("xendit") : STR("sandbox"));
+    enum err err = db_exec(s->app->db, &sql_payments_sync_page, &args, on_page, s);
+    if (err != OK) on_page(s, err, NULL);
+}
+
+/* The beginning ------------------------------------------------------------------------------------------- */
+
+static void on_claimed(void *arg, enum err err, const struct db_result *r)
+{
+    struct sync *s = arg;
+    arena_fini(&s->arena);
+    if (err == ERR_SQL) log_error("payments", "sync_claim_failed", "message=%s", LOG_STR(str_from(db_message(r))));
+    if (err != OK || db_rows(r) == 0) {
+        /* By the clock: another does it. When it could not be asked, a minute later it may be. */
+        if (err != OK && !s->asked && !s->closing) wheel_set(s->app->wheel, &s->timer, LOOK_AGAIN_MS);
+        be_idle(s, err == OK ? ERR_FULL : err == ERR_SQL ? ERR_INTERNAL : err);
+        return;
+    }
+    read_page(s);
+}
+
+static enum err claim(struct sync *s, bool asked)
+{
+    struct db_args args;
+    int64_t now = clock_wall_s();
+    s->asked = asked;
+    s->after = s->checked = s->updated = s->failed = 0;
+    s->failures_in_a_row = 0;
+    s->started_ms = clock_mono_ms();
+    db_args_init(&args, &s->arena);
+    db_text(&args, str_from(s->holder));
+    if (asked) db_null(&args);
+    else db_i64(&args, now - now % PERIOD_S);
+    enum err err = db_exec(s->app->db, &sql_payments_sync_claim, &args, on_claimed, s);
+    if (err == OK) s->state = SYNC_CLAIMING;
+    else arena_fini(&s->arena);
+    return err;
+}
+
+static void on_time(struct wheel_timer *timer)
+{
+    struct sync *s = list_entry(timer, struct sync, timer);
+    set_timer(s);
+    if (s->state == SYNC_IDLE && claim(s, false) != OK) wheel_set(s->app->wheel, &s->timer, LOOK_AGAIN_MS);
+}
+
+enum err sync_run(struct sync *s, void (*done)(void *arg, enum err err, int64_t checked, int64_t updated), void *arg)
+{
+    if (s->closing) return ERR_CLOSED;
+    if (s->state != SYNC_IDLE) return ERR_FULL;
+    enum err err = claim(s, true);
+    if (err != OK) return err;
+    s->done = done;
+    s->arg = arg;
+    return OK;
+}
+
+static void on_close(struct turn_item *item)
+{
+    struct sync *s = list_entry(item, struct sync, close_item);
+    void (*closed)(void *arg) = s->closed;
+    void *arg = s->closed_arg;
+    turn_cancel(&s->go_on);
+    arena_fini(&s->arena);
+    mem_free(s);
+    closed(arg);
+}
+
+void sync_close(struct sync *s, void (*closed)(void *arg), void *arg)
+{
+    must(!s->closing);
+    s->closing = true;
+    s->closed = closed;
+    s->closed_arg = arg;
+    wheel_cancel(&s->timer);
+    if (s->state == SYNC_IDLE) turn_defer(&s->app->turn, &s->close_item);
+    else turn_defer(&s->app->turn, &s->go_on);
+}
+
+struct sync *sync_new(struct payments *p)
+{
+    struct sync *s = mem_new(struct sync);
+    s->payments = p;
+    s->app = p->app;
+    arena_init(&s->arena);
+    list_init(&s->waiting);
+    turn_item_init(&s->close_item, on_close);
+    turn_item_init(&s->go_on, on_go_on);
+    wheel_timer_init(&s->timer, on_time);
+    struct str id = payments_new_id("", &s->arena);
+    struct buf b = { .p = s->holder, .cap = sizeof s->holder, .max = sizeof s->holder };
+    buf_str(&b, id);
+    buf_char(&b, 0);
+    arena_fini(&s->arena);
+    set_timer(s);
+    return s;
+}

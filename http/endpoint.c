@@ -78,7 +78,7 @@ void endpoint_check(const struct endpoint *e)
     must((e->run != NULL) + (e->sql != NULL) + (e->file != NULL) == 1);
     must(!e->file || e->method == HTTP_GET);
     must(!e->sql || e->sql->params <= count + 1);             /* $1 is the caller */
-    must(e->status == 0 || (e->status >= 200 && e->status <= 299));
+    must(e->status == 0 || (e->status >= 200 && e->status <= 399));
     must(e->rate_per_minute >= 0 && e->body_max >= 0);
     check_path(e);
     for (int i = 0; i < count; i++) check_field(e, &e->fields[i]);

@@ -95,7 +95,7 @@ struct endpoint {
     void (*begin)(struct http_request *req); /* the head has come; for who must know before the body has, or NULL */
     const struct sql *sql;
     const struct http_file *file;
-    int status;               /* of a success; 0: 200 */
+    int status;               /* of a success, or of the redirect that it is; 0: 200 */
     const char *not_found;    /* sql: message of the 404 when there is no row (or a NULL) */
     unsigned flags;
     int rate_per_minute;      /* per address, this process; 0: the server's general rate only */

@@ -238,8 +238,9 @@ SELECT referral_rebuild();
 -- Redemptions and vouchers -------------------------------------------------------------------------
 
 -- promo: credited to a wallet once per user, at most usage_limit times; discount: owned, single-use, paid for with points.
+CREATE SEQUENCE voucher_id;
 CREATE TABLE vouchers (
-    id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    id            bigint PRIMARY KEY DEFAULT nextval('voucher_id'),
     code          text NOT NULL,
     kind          text NOT NULL CHECK (kind IN ('promo', 'discount')),
     owner_user_id bigint,
@@ -293,8 +294,8 @@ CREATE TABLE point_references (
 
 -- The points ledger --------------------------------------------------------------------------------
 
--- For the filters by type and time: everything they look at stands in the index, so that counting a million costs no visit to the rows.
--- Without filters the version is the place in the list, and needs no index of its own.
+-- For the filters by type and time: everything they look at stands in the index, so that finding or counting among a million costs no
+-- visit to the rows. Without filters the version is the place in the list, and needs no index of its own.
 CREATE INDEX transfer_points_credit ON transfer (credit, created_at, credit_version, kind)
     WHERE kind LIKE 'points.%' AND credit_version IS NOT NULL;
 CREATE INDEX transfer_points_debit ON transfer (debit, created_at, debit_version, kind)

@@ -17,6 +17,8 @@ static const struct check {
     { &sql_ledger_audit_floor, "no balance was ever below zero" },
     { &sql_ledger_audit_inbox, "every inbox is numbered without gap" },
     { &sql_rewards_audit, "every rewards member has one account, and the sums are those of the transfers" },
+    { &sql_points_audit_redemptions, "every redemption has its posting, and every such posting its redemption" },
+    { &sql_referral_audit_rewards, "every referral was rewarded once" },
 };
 
 static bool run(struct db_blocking *db, const struct check *check, struct arena *arena, struct buf *out)

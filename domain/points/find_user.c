@@ -49,3 +49,25 @@ void points_find_user(struct http_request *req, int64_t user, struct str usernam
     enum err err = db_exec(app->db, &sql_points_find_user, &args, on_rows, f);
     if (err != OK) reply_err(req, err);
 }
+
+static bool all_digits(struct str s)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        if (s.p[i] < '0' || s.p[i] > '9') return false;
+    }
+    return s.n > 0;
+}
+
+/* A username is never all digits and never 24 hexadecimal characters, so the three forms cannot be
+ * mistaken for each other. */
+void points_find_named(struct http_request *req, struct str who,
+                       void (*then)(struct http_request *req, const struct person *person))
+{
+    int64_t user = -1;
+    bool by_number = all_digits(who) && who.n < PID_CHARS;
+    if (by_number) str_to_i64(who, &user);
+    else user = pid_decode(&app_of(req)->pids, PID_USER, who);
+    if (user > 0) points_find_user(req, user, STR_NONE, then);
+    else if (by_number) reply_error(req, 404, "User not found");
+    else points_find_user(req, 0, who, then);
+}

@@ -2,6 +2,8 @@
  * searched from the top. */
 #include "domain/points/levels.h"
 
+#include "core/must.h"
+
 void levels_init(struct levels *l)
 {
     l->count = 0;
@@ -75,6 +77,38 @@ enum err levels_read(struct levels *l, struct str json, const char **why)
     levels_fini(l);
     *l = fresh;
     return OK;
+}
+
+static const char *check_perks(struct str perks)
+{
+    enum { PERKS_MAX = 20, PERK_CHARS_MAX = 200 };
+    struct arena arena;
+    struct json *array;
+    const char *why = NULL;
+    arena_init(&arena);
+    must(json_parse(perks, &arena, &array, &why) == OK);
+    if (array->count > PERKS_MAX) why = "a level has at most 20 perks";
+    for (const struct json *perk = array->child; perk && !why; perk = perk->next) {
+        size_t length = str_utf8_length(perk->text);
+        if (length < 1 || length > PERK_CHARS_MAX) why = "a perk has 1 to 200 characters";
+    }
+    arena_fini(&arena);
+    return why;
+}
+
+static const char *check_level(const struct level *level)
+{
+    if (str_utf8_length(level->name) > 64 || str_trim(level->name).n == 0) return "a name has 1 to 64 characters";
+    if (level->tier < 0 || level->tier > 1000000) return "a tier is within 0 to 1000000";
+    if (level->min_points > 9007199254740991) return "a minPoints is too large";
+    return check_perks(level->perks);
+}
+
+enum err levels_check(const struct levels *l, const char **why)
+{
+    *why = l->list[0].min_points != 0 ? "the first minPoints must be 0" : NULL;
+    for (int i = 0; i < l->count && !*why; i++) *why = check_level(&l->list[i]);
+    return *why ? ERR_INVALID : OK;
 }
 
 /* How many levels have been reached. */

@@ -25,6 +25,11 @@ void levels_fini(struct levels *l);
  * Replaces what was there, or returns ERR_INVALID with *why and changes nothing. */
 enum err levels_read(struct levels *l, struct str json, const char **why);
 
+/* What new levels must keep to beyond that: the first begins at 0, names have 1 to 64 characters, tiers are 0 to a
+ * million, thresholds whole numbers that JSON can hold, at most 20 perks a level of 200 characters each. OK, or
+ * ERR_INVALID with *why. */
+enum err levels_check(const struct levels *l, const char **why);
+
 /* The highest level whose threshold has been reached, NULL below the first; *next is the one after
  * it, NULL on the top. */
 const struct level *levels_at(const struct levels *l, int64_t lifetime, const struct level **next);

@@ -101,6 +101,41 @@ START_TEST(keeps_perks_as_they_were_written)
 }
 END_TEST
 
+/* What new levels must keep to -------------------------------------------------------------------------- */
+
+#define X16 "xxxxxxxxxxxxxxxx"
+#define X64 X16 X16 X16 X16
+
+static const struct reading checks[] = {
+    { "[{\"name\":\"" X64 "\",\"tier\":0,\"minPoints\":0,\"perks\":[\"" X64 X64 X64 "\"]}]", NULL },
+    { "[{\"name\":\"a\",\"tier\":1,\"minPoints\":0},"
+      "{\"name\":\"b\",\"tier\":1000000,\"minPoints\":9007199254740991}]", NULL },
+    { "[{\"name\":\"a\",\"tier\":1,\"minPoints\":1}]", "the first minPoints must be 0" },
+    { "[{\"name\":\"x" X64 "\",\"tier\":1,\"minPoints\":0}]", "a name has 1 to 64 characters" },
+    { "[{\"name\":\"  \",\"tier\":1,\"minPoints\":0}]", "a name has 1 to 64 characters" },
+    { "[{\"name\":\"a\",\"tier\":-1,\"minPoints\":0}]", "a tier is within 0 to 1000000" },
+    { "[{\"name\":\"a\",\"tier\":1000001,\"minPoints\":0}]", "a tier is within 0 to 1000000" },
+    { "[{\"name\":\"a\",\"tier\":1,\"minPoints\":0},"
+      "{\"name\":\"b\",\"tier\":2,\"minPoints\":9007199254740992}]", "a minPoints is too large" },
+    { "[{\"name\":\"a\",\"tier\":1,\"minPoints\":0,\"perks\":[\"a\",\"\"]}]", "a perk has 1 to 200 characters" },
+    { "[{\"name\":\"a\",\"tier\":1,\"minPoints\":0,\"perks\":[\"" X64 X64 X64 X16 "\"]}]",
+      "a perk has 1 to 200 characters" },
+    { "[{\"name\":\"a\",\"tier\":1,\"minPoints\":0,\"perks\":[\"a\",\"b\",\"c\",\"d\",\"e\",\"f\",\"g\",\"h\","
+      "\"i\",\"j\",\"k\",\"l\",\"m\",\"n\",\"o\",\"p\",\"q\",\"r\",\"s\",\"t\",\"u\"]}]",
+      "a level has at most 20 perks" },
+};
+
+START_TEST(takes_new_levels_within_bounds_only)
+{
+    const struct reading *r = &checks[_i];
+    const char *why = NULL;
+    ck_assert_int_eq(levels_read(&levels, str_from(r->json), &why), OK);
+    ck_assert_int_eq(levels_check(&levels, &why), r->why ? ERR_INVALID : OK);
+    if (r->why) ck_assert_str_eq(why, r->why);
+    else ck_assert_ptr_null(why);
+}
+END_TEST
+
 /* Finding ------------------------------------------------------------------------------------------- */
 
 static const struct place {
@@ -153,6 +188,7 @@ int main(void)
     tcase_add_checked_fixture(tcase, set_up, tear_down);
     tcase_add_loop_test(tcase, reads_only_what_makes_sense, 0, COUNT(readings));
     tcase_add_test(tcase, takes_fifty_levels_and_no_more);
+    tcase_add_loop_test(tcase, takes_new_levels_within_bounds_only, 0, COUNT(checks));
     tcase_add_test(tcase, keeps_perks_as_they_were_written);
     tcase_add_loop_test(tcase, finds_the_level_of_a_lifetime, 0, COUNT(places));
     tcase_add_loop_test(tcase, crosses_upward_only_and_tells_the_highest, 0, COUNT(steps));

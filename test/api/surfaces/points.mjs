@@ -1,9 +1,31 @@
 export const built = [
   { id: 'POINTS-01', method: 'GET', path: '/api/points/my-points' },
+  { id: 'POINTS-02', method: 'GET', path: '/api/points/transactions' },
+  { id: 'POINTS-03', method: 'GET', path: '/api/points/referrals' },
+  { id: 'POINTS-04', method: 'GET', path: '/api/points/levels' },
+  { id: 'POINTS-05', method: 'GET', path: '/api/points/leaderboard' },
+  { id: 'POINTS-06', method: 'POST', path: '/api/points/redeem' },
+  { id: 'POINTS-07', method: 'POST', path: '/api/points/generate-referral-code' },
+  { id: 'POINTS-08', method: 'GET', path: '/r/:code' },
   { id: 'POINTS-09', method: 'POST', path: '/api/points/admin/add' },
+  { id: 'POINTS-20', method: 'POST', path: '/internal/points/earn' },
+  { id: 'POINTS-21', method: 'PUT', path: '/api/points/admin/levels' },
 ];
 
-export const recipes = ({ people }) => ({
-  'POINTS-01': { as: 'ada' },
-  'POINTS-09': { as: 'admin', body: () => ({ userId: people.ada.id }) },
-});
+export const recipes = ({ people }) => {
+  const give = (amount) => people.admin.api.post('/api/points/admin/add', {
+    body: { userId: people.ada.id, amount, reason: 'for the examples' } });
+  return {
+    'POINTS-01': { as: 'ada' },
+    'POINTS-02': { as: 'ada', params: () => give(1) },
+    'POINTS-03': { as: 'ada' },
+    'POINTS-04': { as: 'ada' },
+    'POINTS-05': { as: 'ada' },
+    'POINTS-06': { as: 'ada', params: () => give(320) },
+    'POINTS-07': { as: 'ada' },
+    'POINTS-08': { params: () => ({ code: 'ABCD1234' }), leadsTo: /\/auth\/jwt\/sign-up\?ref=ABCD1234$/ },
+    'POINTS-09': { as: 'admin', body: () => ({ userId: people.ada.id }) },
+    'POINTS-20': { as: 'key', body: () => ({ userId: people.ada.id }) },
+    'POINTS-21': { as: 'admin' },
+  };
+};

@@ -30,7 +30,7 @@ enum { UNITS_MAX = 16, EVENTS_MAX = 64 << 20, EXACT_EVERY = 2, DISTRUST_FIRST = 
  * statements with arrays of unknown length are not worth planning each time. */
 static const char session[] =
     "-c enable_hashjoin=off -c enable_mergejoin=off -c enable_seqscan=off -c enable_bitmapscan=off "
-    "-c plan_cache_mode=force_generic_plan -c jit=off";
+    "-c plan_cache_mode=force_generic_plan";
 
 static void on_pump(struct turn_item *item);
 static void on_tick(struct wheel_timer *t);

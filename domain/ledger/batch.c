@@ -176,7 +176,7 @@ static void idems(struct columns *c, int n, struct db_args *args)
     db_uuid_array(args, (const uint8_t (*)[16]) c->uuids, n);
 }
 
-static bool is_plain(const struct batch *b)
+bool batch_is_plain(const struct batch *b)
 {
     for (int i = 0; i < b->admitted_count; i++) {
         const struct posting *p = b->admitted[i];
@@ -283,7 +283,7 @@ static void encode(struct buf *out, const struct posting *p, int leg)
     ledger_event_encode(out, &e);
 }
 
-static void put_events(struct batch *b, struct columns *c, struct db_args *args)
+void batch_put_events(struct batch *b, struct columns *c, struct db_args *args)
 {
     buf_clear(&c->events);
     for (int i = 0; i < b->admitted_count; i++) {
@@ -293,7 +293,7 @@ static void put_events(struct batch *b, struct columns *c, struct db_args *args)
     db_bytes(args, buf_view(&c->events));
 }
 
-static void on_written(void *arg, enum err err, const struct db_result *r)
+void batch_written(void *arg, enum err err, const struct db_result *r)
 {
     struct statement *s = arg;
     if (err != OK) s->batch->failed = s->sql;
@@ -303,12 +303,14 @@ static void on_written(void *arg, enum err err, const struct db_result *r)
 void batch_write(struct batch *b, struct columns *columns)
 {
     struct db_args args;
-    bool plain = is_plain(b);
+    bool plain = batch_is_plain(b);
     db_args_init(&args, &b->arena);
-    put_moves(b, columns, &args);
-    int rows = put_transfers(b, columns, &args);
-    put_events(b, columns, &args);
-    if (!plain) put_notes(columns, rows, &args);
-    batch_statement(b, plain ? &sql_ledger_write_plain : &sql_ledger_write, &args, on_written);
+    if (!write_one(b, columns)) {
+        put_moves(b, columns, &args);
+        int rows = put_transfers(b, columns, &args);
+        batch_put_events(b, columns, &args);
+        if (!plain) put_notes(columns, rows, &args);
+        batch_statement(b, plain ? &sql_ledger_write_plain : &sql_ledger_write, &args, batch_written);
+    }
     write_attached(b, columns);   /* told after the transfers that caused them */
 }

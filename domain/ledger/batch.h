@@ -83,3 +83,11 @@ void batch_admit(struct batch *b, struct posting *p, const struct rules_verdict 
 void batch_statement(struct batch *b, const struct sql *sql, const struct db_args *args, db_done done);
 /* Adds the statements that make all admitted postings happen; the unit is not synced yet. */
 void batch_write(struct batch *b, struct columns *columns);
+/* For batch_write and write_one: nobody has a memo, a reference or metadata; the message's parameter; the statement's
+ * answer. */
+bool batch_is_plain(const struct batch *b);
+void batch_put_events(struct batch *b, struct columns *columns, struct db_args *args);
+void batch_written(void *arg, enum err err, const struct db_result *r);
+
+/* write_one.c: true when the batch is one transfer between two ordinary accounts; its statement has been added then. */
+bool write_one(struct batch *b, struct columns *columns);

@@ -54,8 +54,8 @@ static void put_back(struct batch *b, enum queue queue)
 static bool is_suspect(const struct batch *b, const struct posting *p)
 {
     if (!b->failed) return true;
-    if (b->failed == &sql_ledger_write || b->failed == &sql_ledger_write_plain || b->failed == &sql_ledger_lock ||
-        b->failed == &sql_ledger_look || b->failed == &sql_ledger_keys) return true;
+    if (b->failed == &sql_ledger_write || b->failed == &sql_ledger_write_plain || b->failed == &sql_ledger_write_one ||
+        b->failed == &sql_ledger_lock || b->failed == &sql_ledger_look || b->failed == &sql_ledger_keys) return true;
     if (p->guard == b->failed) return true;
     for (int k = 0; k < p->attached_count; k++) {
         if (p->attached[k].sql == b->failed) return true;

@@ -18,7 +18,7 @@
 #include "core/clock.h"
 #include "core/digest.h"
 #include "ws/hub.h"
-#include "ws/session.h"
+#include "ws/session_private.h"
 
 static struct {
     uv_loop_t loop;
@@ -261,12 +261,13 @@ static inline struct ws_frame *event(uint64_t key, int64_t delta, size_t fill)
     return f;
 }
 
-/* Fills the kernel's buffers until something waits in the session. */
+/* Fills the kernel's buffers until it has refused something. (What waits in the session's own queue may only be
+ * gathered for the next write.) */
 static inline void stuff(struct ws_session *s)
 {
     struct ws_frame *f = event(0, 0, 4000);
-    while (ws_session_waiting(s) < 8192) {
-        ws_session_send(s, f);
+    while (s->pending == 0 || ws_session_waiting(s) < 8192) {
+        if (ws_session_waiting(s) < 8192) ws_session_send(s, f);
         rig_turn();
     }
     ws_frame_unref(f);

@@ -94,6 +94,7 @@ struct eio_server {
     int count, websockets;
     int64_t waiting; /* bytes for polls, of all sessions */
     bool draining;
+    char prefix[EIO_PREFIX_MAX]; /* of every sid; a copy of the options' */
     size_t prefix_n;
     struct ws_rings rings;
     struct ws_frame *ping, *close, *noop;

@@ -106,6 +106,8 @@ static void take_options(struct eio_server *server, const struct eio_options *op
     use_default(&o->slow_code, 4408);
     server->prefix_n = str_from(o->sid_prefix).n;
     must(server->prefix_n <= EIO_PREFIX_MAX);
+    if (server->prefix_n) memcpy(server->prefix, o->sid_prefix, server->prefix_n);
+    o->sid_prefix = NULL; /* the caller's memory */
 }
 
 static struct ws_server *make_websockets(const struct eio_options *o)
@@ -221,7 +223,7 @@ void eio_server_add(struct eio_session *s)
     struct eio_server *server = s->server;
     uint8_t random[EIO_RANDOM_CHARS / 4 * 3];
     s->sid_n = (uint8_t) (server->prefix_n + EIO_RANDOM_CHARS);
-    if (server->prefix_n) memcpy(s->sid, server->options.sid_prefix, server->prefix_n);
+    if (server->prefix_n) memcpy(s->sid, server->prefix, server->prefix_n);
     do {
         random_bytes(random, sizeof random);
         base64url_write(s->sid + server->prefix_n, (struct str){ (const char *) random, sizeof random });

@@ -1,7 +1,7 @@
 // The document of the events against what really comes, through every door: each message is what /asyncapi.json says of
 // it, member by member, and nothing that the document shows is left out.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { api, socket } from '../lib/client.mjs';
 import { fund, register, systemUser } from '../lib/people.mjs';
 import { eventsOf, listen, settledCustomer } from '../lib/listen.mjs';
@@ -85,4 +85,36 @@ test('/ws', async () => {
   check(short);
   await short.close();
   channel.complete();
+});
+
+describe('members', () => {
+  const earn = { body: { points: 500, category: 'shopping', amount: 12.5 } };
+  const spend = { body: { pointsToRedeem: 200, rewardType: 'voucher' } };
+  let anybody;
+  before(async () => {
+    anybody = api(server);
+    const body = { id: 'john123', name: 'John Doe', email: 'john@example.com' };
+    assert.equal((await anybody.post('/rewards/create-user', { body })).status, 201);
+  });
+
+  async function move() {
+    assert.equal((await anybody.post('/rewards/add-points/john123', earn)).status, 201);
+    assert.equal((await anybody.post('/rewards/redeem/john123', spend)).status, 201);
+  }
+
+  test('on /ws, which has them as points-updated', async () => {
+    const channel = new Channel('ws');
+    const ws = await socket(server);
+    await ws.next('hello');
+    ws.send({ type: 'subscribe', topics: ['rewards'] });
+    await ws.next('subscribed');
+    await move();
+    for (const delta of [500, -200]) {
+      const event = await ws.next('points-updated');
+      channel.check('points-updated', event);
+      assert.equal(event.data.delta, delta);
+      assert.equal(event.data.program, 'rewards');
+    }
+    await ws.close();
+  });
 });

@@ -56,7 +56,8 @@ test('what was missed while away comes when one is back', async () => {
   assert.equal(await entry('points-updated', '/ws').count(), 2);
 });
 
-test('all of it came from this server', () => {
+test('all of it came from this server, and the console has no complaint', () => {
   const own = [`${server.url}/`, `${server.url.replace(/^http/, 'ws')}/`, 'data:', 'blob:'];
   assert.deepEqual(browser.asked.filter((url) => !own.some((start) => url.startsWith(start))), []);
+  assert.deepEqual(browser.faults, []);
 });

@@ -33,7 +33,7 @@ bool wire_params_init(struct wire_params *params, const char *url, const char *n
                       int user_timeout_ms, char *room, size_t room_size)
 {
     *params = (struct wire_params){ .count = 0 };
-    if (!join_options(url, options, room, room_size)) return false;
+    if (!join_options(url, options, room, room_size) || !address_hosts_init(&params->hosts, url)) return false;
     size_t used = strlen(room) + 1;
     int n = snprintf(room + used, room_size - used, "%d", user_timeout_ms);
     if (n < 0 || (size_t) n >= room_size - used) return false;

@@ -1,8 +1,8 @@
 /* A libpq connection on the loop.
  *
- * Happy path: wire_retry starts the timer; when it fires, PQconnectStartParams begins and the socket
- * is polled as PQconnectPoll asks for until it says that all is well: on_open. From then on every
- * readable moment reads once and tells the owner through on_input.
+ * Happy path: wire_retry starts the timer; when it fires, names are looked up, PQconnectStartParams begins, and the
+ * socket is polled as PQconnectPoll asks for until it says that all is well: on_open. From then on every readable
+ * moment reads once and tells the owner through on_input.
  *
  * Failures: whatever breaks (refused, deadline, end of file) ends in one place, wire_lost, which
  * drops the connection and tells the owner, who decides whether to call wire_retry.
@@ -127,24 +127,64 @@ static void connect_step(struct wire *w, PostgresPollingStatusType status)
     }
 }
 
-static void connect_start(struct wire *w)
+static void set_deadline(struct wire *w)
+{
+    must(uv_timer_start(&w->timer, on_timer, CONNECT_MS, 0) == 0);
+}
+
+/* The parameters with the addresses behind them: what comes later counts. */
+static PGconn *start_with(const struct wire_params *params, const struct address_list *at)
+{
+    struct wire_params all = *params;
+    if (at) {
+        wire_param(&all, "host", at->host);
+        wire_param(&all, "hostaddr", at->hostaddr);
+    }
+    if (at && at->port) wire_param(&all, "port", at->port);
+    return PQconnectStartParams(all.keys, all.values, 1);
+}
+
+static void connect_start(struct wire *w, const struct address_list *at)
 {
     w->state = WIRE_CONNECTING;
-    w->pg = PQconnectStartParams(w->params->keys, w->params->values, 1);
+    w->pg = start_with(w->params, at);
     must(w->pg != NULL);
-    must(uv_timer_start(&w->timer, on_timer, CONNECT_MS, 0) == 0);
+    set_deadline(w);
     PQsetNoticeReceiver(w->pg, ignore_notice, NULL);
     bool failed = PQstatus(w->pg) == CONNECTION_BAD || PQsocket(w->pg) < 0;
     connect_step(w, failed ? PGRES_POLLING_FAILED : PGRES_POLLING_WRITING);
 }
 
+static void on_looked_up(void *arg, const struct address_list *found, const char *why)
+{
+    struct wire *w = arg;
+    w->lookup = NULL;
+    if (w->state != WIRE_LOOKING_UP) return;   /* it took too long; the next attempt looks anew */
+    if (found->count > 0) connect_start(w, found);
+    else wire_lost(w, why);
+}
+
+static void look_up(struct wire *w)
+{
+    w->state = WIRE_LOOKING_UP;
+    set_deadline(w);
+    if (!w->lookup) w->lookup = address_lookup(w->loop, &w->params->hosts, w->first, on_looked_up, w);
+}
+
 static void on_timer(uv_timer_t *timer)
 {
     struct wire *w = timer->data;
-    if (w->state == WIRE_PAUSING) {
-        connect_start(w);
-    } else {
+    switch (w->state) {
+    case WIRE_PAUSING:
+        if (w->params->hosts.count > 0) look_up(w);
+        else connect_start(w, NULL);
+        return;
+    case WIRE_LOOKING_UP:
+        wire_lost(w, "no answer while looking up the host's name");
+        return;
+    default:
         must(w->state == WIRE_CONNECTING || w->state == WIRE_OPEN);
+        w->first = (w->first + 1) % (1 << 20);
         wire_lost(w, "no answer while connecting");
     }
 }
@@ -214,6 +254,7 @@ static void on_timer_closed(uv_handle_t *handle)
 void wire_close(struct wire *w, void (*closed)(struct wire *w))
 {
     wire_drop(w);
+    if (w->lookup) address_lookup_forget(w->lookup);
     w->state = WIRE_CLOSED;
     w->closed = closed;
     uv_close((uv_handle_t *) &w->timer, on_timer_closed);

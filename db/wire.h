@@ -1,13 +1,14 @@
 /* One libpq connection on the loop: connecting without blocking, waiting for its socket, the pause
  * before the next attempt, the end. What is said over it is its owner's (db/conn.c, db/stream.c).
  *
- *     idle ── wire_retry ──▶ pausing ──▶ connecting ──▶ open ── wire_settled ──▶ open
- *       ▲                                    │            │
- *       └──────────── wire_drop, or before on_lost ───────┘
+ *     idle ── wire_retry ──▶ pausing ──▶ looking up ──▶ connecting ──▶ open ── wire_settled ──▶ open
+ *       ▲                                     │               │            │
+ *       └─────────────────── wire_drop, or before on_lost ────┴────────────┘
  *
- * From `connecting` until wire_settled one deadline runs, so that a server that accepts and then
- * says nothing is given up like one that cannot be reached. A host given by name is looked up by
- * libpq and that blocks; numeric addresses and unix sockets do not. */
+ * Looking up: only where the hosts have names, or are several (db/address.h). From then until wire_settled a deadline
+ * runs, so that a server that accepts and then says nothing is given up like one that cannot be reached. Of several
+ * addresses libpq tries the next when one refuses; one that says nothing uses up the deadline, so the next attempt
+ * begins with the address behind it. */
 #pragma once
 
 #include <libpq-fe.h>
@@ -15,15 +16,17 @@
 #include <uv.h>
 
 #include "core/str.h"
+#include "db/address.h"
 
 enum { WIRE_PARAMS_MAX = 16, WIRE_WHY_MAX = 256 };
 
 struct wire_params {
     const char *keys[WIRE_PARAMS_MAX + 1], *values[WIRE_PARAMS_MAX + 1];   /* ended by NULL */
     int count;
+    struct address_hosts hosts;
 };
 
-enum wire_state { WIRE_IDLE, WIRE_PAUSING, WIRE_CONNECTING, WIRE_OPEN, WIRE_CLOSED };
+enum wire_state { WIRE_IDLE, WIRE_PAUSING, WIRE_LOOKING_UP, WIRE_CONNECTING, WIRE_OPEN, WIRE_CLOSED };
 
 struct wire;
 
@@ -38,6 +41,8 @@ struct wire {
     const struct wire_events *events;
     const struct wire_params *params;
     enum wire_state state;
+    struct address_lookup *lookup;   /* under way, perhaps since an attempt that was given up: there is only one */
+    int first;                  /* of the addresses, the one to begin with */
     PGconn *pg;                 /* NULL unless connecting or open */
     struct wire_poll *poll;     /* waits for the socket; a new one whenever libpq takes another socket */
     int polls_closing;

@@ -3,7 +3,14 @@
  * In pipeline mode libpq gives for each Parse and each statement one result and then NULL, for each
  * Sync one PGRES_PIPELINE_SYNC and no NULL, and after an error PGRES_PIPELINE_ABORTED for each of
  * the rest up to the Sync. A refused commit is an error in front of the Sync's own answer.
- * PQgetResult is called only while something is expected and has arrived, so it never waits. */
+ * PQgetResult is called only while something is expected and has arrived, so it never waits.
+ *
+ * An end that libpq meets (a read of nothing, also while it writes) makes it drop its own queue of what was sent, at
+ * once: what lies in its buffer behind the answer it is at is then unexpected to it. The session's last words become a
+ * notice, further answers are thrown away, and PQgetResult says NULL, "nothing is under way". So answers are taken
+ * before anything is written, and statements that callbacks give are sent when all that has come is taken. Where that
+ * does not help (a statement of more than 8 KB is written while it is put together) a NULL means: lost, and whether
+ * what was sent has happened is not known, even if its answer had come. */
 #include <string.h>
 
 #include "core/log.h"
@@ -133,20 +140,27 @@ static void take_one(struct db_conn *c, struct step *step, PGresult *r)
     step_free(c->db, step);
 }
 
-void answer_take(struct db_conn *c)
+static void take_all(struct db_conn *c)
 {
     while (c->wire.state == WIRE_OPEN && !list_empty(&c->sent) && !PQisBusy(c->wire.pg)) {
         PGresult *r = PQgetResult(c->wire.pg);
-        /* NULL: the session was ended while libpq took us for idle, and it will not speak of what was sent since. */
         if (!r || ends_session(r)) {
             char why[WIRE_WHY_MAX];
-            wire_reason(r ? PQresultErrorMessage(r) : PQerrorMessage(c->wire.pg), why);
+            wire_reason(r ? PQresultErrorMessage(r) : wire_why(&c->wire), why);
             PQclear(r);
             conn_lose(c, why);
             return;
         }
         take_one(c, list_entry(list_first(&c->sent), struct step, link), r);
     }
+}
+
+void answer_take(struct db_conn *c)
+{
+    c->taking = true;
+    take_all(c);
+    c->taking = false;
+    send_pump(c);
     /* Statements prepared anew leave their predecessors on the server: a fresh session frees them. */
     if (c->state == CONN_READY && c->forgotten > FORGOTTEN_MAX && list_empty(&c->units)) {
         conn_lose(c, "too many statements were prepared anew");

@@ -138,7 +138,7 @@ static void on_broken(struct turn_item *item)
     if (c->wire.state != WIRE_OPEN) return;
     answer_take(c);   /* what was answered before it broke is certain */
     if (c->wire.state != WIRE_OPEN) return;
-    wire_reason(PQerrorMessage(c->wire.pg), why);
+    wire_reason(wire_why(&c->wire), why);
     conn_lose(c, why);
 }
 

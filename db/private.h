@@ -76,6 +76,7 @@ struct db_conn {
     struct db_unit *sender;         /* the first of them whose Sync has not been sent; others wait behind it */
     struct list sent;               /* steps whose answers are awaited, in order */
     struct prepared *prepared;      /* by sql->index */
+    bool taking;                    /* answers: what callbacks give is sent afterwards */
     int forgotten;                  /* statements prepared anew since it stands */
     struct wheel_timer deadline;    /* of the oldest unit */
     struct turn_item broken;        /* it broke while somebody was calling us: told at the end of the turn */

@@ -64,7 +64,7 @@ static bool send_sync(struct db_conn *c, struct db_unit *u)
 
 void send_pump(struct db_conn *c)
 {
-    if (c->wire.state != WIRE_OPEN || turn_is_deferred(&c->broken)) return;
+    if (c->wire.state != WIRE_OPEN || turn_is_deferred(&c->broken) || c->taking) return;
     bool any = false, ok = true;
     while (ok && c->sender) {
         struct db_unit *u = c->sender;

@@ -94,10 +94,15 @@ static void poll_drop(struct wire *w)
     w->poll = NULL;
 }
 
-static void ignore_notice(void *arg, const PGresult *r)
+/* What libpq does not expect, such as the last words of a session while nothing is asked, it gives as a notice. Notices
+ * are not for us, but last words say why a connection ended. */
+static void on_notice(void *arg, const PGresult *r)
 {
-    (void) arg;
-    (void) r;
+    struct wire *w = arg;
+    const char *severity = PQresultErrorField(r, PG_DIAG_SEVERITY_NONLOCALIZED);
+    const char *message = PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY);
+    bool last = severity && (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0);
+    if (last && message) snprintf(w->last_words, sizeof w->last_words, "%s", message);
 }
 
 static void opened(struct wire *w)
@@ -147,10 +152,11 @@ static PGconn *start_with(const struct wire_params *params, const struct address
 static void connect_start(struct wire *w, const struct address_list *at)
 {
     w->state = WIRE_CONNECTING;
+    w->last_words[0] = 0;
     w->pg = start_with(w->params, at);
     must(w->pg != NULL);
     set_deadline(w);
-    PQsetNoticeReceiver(w->pg, ignore_notice, NULL);
+    PQsetNoticeReceiver(w->pg, on_notice, w);
     bool failed = PQstatus(w->pg) == CONNECTION_BAD || PQsocket(w->pg) < 0;
     connect_step(w, failed ? PGRES_POLLING_FAILED : PGRES_POLLING_WRITING);
 }
@@ -203,11 +209,20 @@ static void on_poll(uv_poll_t *handle, int status, int events)
     bool alive = true, heard = status < 0 || events & UV_READABLE;
     if (heard) alive = PQconsumeInput(w->pg) == 1;
     if (status < 0) alive = false;   /* libuv has stopped the poll */
-    if (alive) alive = wire_flush(w);
-    /* Answers that arrived before the end still count. While it writes, libpq may read as well, so they
-     * are looked for in any case. */
+    /* Answers that arrived before the end still count, so they are taken before anything is written: libpq forgets what
+     * it waits for as soon as it meets the end, and then the answers in its buffer mean nothing to it any more. While
+     * it writes it may read as well, so they are looked for again. */
     w->events->on_input(w, heard);
-    if (!alive && w->state == WIRE_OPEN) wire_lost(w, PQerrorMessage(w->pg));
+    if (w->state != WIRE_OPEN) return;
+    if (alive) alive = wire_flush(w);
+    if (events & UV_WRITABLE) w->events->on_input(w, false);
+    if (!alive && w->state == WIRE_OPEN) wire_lost(w, wire_why(w));
+}
+
+const char *wire_why(struct wire *w)
+{
+    PQisBusy(w->pg);   /* makes libpq look at what it has read */
+    return *w->last_words ? w->last_words : PQerrorMessage(w->pg);
 }
 
 void wire_settled(struct wire *w)

@@ -50,6 +50,7 @@ struct wire {
     bool timer_closed;
     int attempts;               /* since the last wire_settled: the longer the pause */
     void (*closed)(struct wire *w);
+    char last_words[WIRE_WHY_MAX];   /* of the session, when it said them while nothing was asked; or "" */
     char why[WIRE_WHY_MAX];     /* why the last connection ended */
 };
 
@@ -58,6 +59,7 @@ void wire_init(struct wire *w, uv_loop_t *loop, const struct wire_events *events
 void wire_retry(struct wire *w);      /* idle only: connects after a pause, none at the first attempt */
 void wire_settled(struct wire *w);    /* the connection is as wanted: ends the deadline, forgets the attempts */
 bool wire_flush(struct wire *w);      /* sends what libpq holds, now or as soon as possible; false: broken */
+const char *wire_why(struct wire *w);   /* open only: what was said of its end, its last words or libpq's error */
 void wire_drop(struct wire *w);       /* ends it without waiting for anybody; idle afterwards */
 void wire_close(struct wire *w, void (*closed)(struct wire *w));   /* for good; `closed` comes later, once */
 

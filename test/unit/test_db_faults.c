@@ -5,12 +5,16 @@
 #include "db/db.h"
 #include "sql.h"
 
-enum { DEADLINE_MS = 400, NOTES_MAX = 512, I_SLEEP = SQL_COUNT, I_ONE, I_INSERT, I_PID, I_COUNT };
+enum { DEADLINE_MS = 400, NOTES_MAX = 512, I_SLEEP = SQL_COUNT, I_ONE, I_INSERT, I_PID, I_BIG, I_NUMBER, I_COUNT };
 
 static const struct sql sleep_sql = { I_SLEEP, 0, "sleep", "test/sleep.sql", "SELECT pg_sleep(20)" };
 static const struct sql one_sql = { I_ONE, 0, "one", "test/one.sql", "SELECT 1" };
 static const struct sql insert_sql = { I_INSERT, 0, "insert", "test/insert.sql", "INSERT INTO kept VALUES (1)" };
 static const struct sql pid_sql = { I_PID, 0, "pid", "test/pid.sql", "SELECT pg_backend_pid()" };
+
+static const struct sql big_sql = { I_BIG, 0, "big", "test/big.sql", "SELECT length($1::text)" };
+static const struct sql number_sql = { I_NUMBER, 0, "number", "test/number.sql",
+                                       "INSERT INTO numbers VALUES ($1::bigint)" };
 
 static struct note {
     const char *who;
@@ -155,7 +159,9 @@ END_TEST
 START_TEST(a_killed_idle_backend_is_noticed)
 {
     fx_sql("SELECT pg_terminate_backend(%lld)", (long long) backend());
-    WAIT(downs == 1 && ups == 2);
+    WAIT(downs == 1);
+    ck_assert_str_eq(db_trouble(db), "terminating connection due to administrator command");
+    WAIT(ups == 2);
 }
 END_TEST
 
@@ -169,6 +175,105 @@ START_TEST(a_statement_with_its_answer_before_the_end_is_certain)
     WAIT(noted == 2);
     expect("insert", OK);
     expect("sleep", ERR_UNCERTAIN);
+}
+END_TEST
+
+/* The end, and an answer before it, lie in the socket when long statements are written: libpq reads both while it
+ * writes, forgets what it waits for, and says that nothing is under way when it is asked for the answer. */
+START_TEST(an_answer_that_libpq_has_forgotten_is_uncertain)
+{
+    struct arena arena;
+    struct db_args args;
+    char *text = malloc(100000);
+    memset(text, 'x', 100000);
+    int64_t victim = backend();
+    exec(&one_sql, "answered");
+    usleep(100000);
+    fx_sql("SELECT pg_terminate_backend(%lld)", (long long) victim);
+    usleep(100000);
+    arena_init(&arena);
+    db_args_init(&args, &arena);
+    db_text(&args, (struct str){ text, 100000 });
+    ck_assert_int_eq(db_exec(db, &big_sql, &args, note, (void *) (uintptr_t) "long"), OK);
+    ck_assert_int_eq(db_exec(db, &big_sql, &args, note, (void *) (uintptr_t) "cut short"), OK);
+    WAIT(noted == 3);
+    expect("answered", ERR_UNCERTAIN);
+    expect("long", ERR_UNCERTAIN);
+    expect("cut short", ERR_UNAVAILABLE);
+    WAIT(db_is_up(db));
+    ck_assert_int_eq(db_exec(db, &big_sql, &args, note, (void *) (uintptr_t) "again"), OK);
+    WAIT(noted == 4);
+    expect("again", OK);
+    arena_fini(&arena);
+    free(text);
+}
+END_TEST
+
+/* Backends end at any moment while units go out and come back, small and long ones: each is told once, and what it is
+ * told is true. */
+enum { ROUNDS = 60, NUMBERS_MAX = 20000 };
+static uint8_t fates[NUMBERS_MAX];     /* by number: 0 not told yet, else 1 + err */
+static int64_t numbers, told;
+
+static void on_number(void *arg, enum err err, const struct db_result *r)
+{
+    (void) r;
+    uint8_t *fate = arg;
+    ck_assert_int_eq(*fate, 0);
+    *fate = (uint8_t) (1 + err);
+    told++;
+}
+
+static void insert_number(struct arena *arena)
+{
+    struct db_args args;
+    db_args_init(&args, arena);
+    db_i64(&args, numbers);
+    uint8_t *fate = &fates[numbers++];
+    if (db_exec(db, &number_sql, &args, on_number, fate) != OK) on_number(fate, ERR_UNAVAILABLE, NULL);
+}
+
+static void send_long(struct arena *arena, const char *text, size_t n)
+{
+    struct db_args args;
+    static uint8_t ignored[ROUNDS * 8];
+    static int i;
+    db_args_init(&args, arena);
+    db_text(&args, (struct str){ text, n });
+    ck_assert_int_lt(i, ROUNDS * 8);
+    if (db_exec(db, &big_sql, &args, on_number, &ignored[i++]) == OK) told--;
+}
+
+START_TEST(backends_that_end_at_any_moment_leave_no_untruth)
+{
+    char *text = malloc(30000);
+    struct arena arena;
+    memset(text, 'x', 30000);
+    fx_sql("SET client_min_messages = warning; DROP TABLE IF EXISTS numbers; CREATE TABLE numbers (n bigint)");
+    for (int round = 0; round < ROUNDS; round++) {
+        int64_t before = numbers;
+        arena_init(&arena);
+        pid = 0;
+        int64_t victim = backend();
+        for (int i = 0; i < 12; i++) {
+            if (i % 4 == round % 4) send_long(&arena, text, 30000);
+            insert_number(&arena);
+            if (i == round % 13) fx_sql("SELECT pg_terminate_backend(%lld)", (long long) victim);
+            if (round % 3) uv_run(&fx.loop, UV_RUN_NOWAIT);
+            if (round % 5 == 0) usleep(300);
+        }
+        if (round % 13 == 12) fx_sql("SELECT pg_terminate_backend(%lld)", (long long) victim);
+        WAIT(told == numbers && db_queue_length(db) == 0);
+        WAIT(downs == round + 1 && db_is_up(db));
+        for (int64_t n = before; n < numbers; n++) {
+            bool there = *fx_sql("SELECT 1 FROM numbers WHERE n = %lld", (long long) n) != 0;
+            ck_assert_msg(fates[n] != 1 + OK || there, "%lld is said to be done and is not", (long long) n);
+            ck_assert_msg(fates[n] == 1 + OK || fates[n] == 1 + ERR_UNCERTAIN || !there,
+                          "%lld is said not to be done (%s) and is", (long long) n, err_info(fates[n] - 1)->name);
+        }
+        arena_fini(&arena);
+    }
+    free(text);
 }
 END_TEST
 
@@ -369,6 +474,9 @@ int main(void)
     tcase_add_test(t, a_killed_backend_ends_units_by_what_is_certain);
     tcase_add_test(t, a_killed_idle_backend_is_noticed);
     tcase_add_test(t, a_statement_with_its_answer_before_the_end_is_certain);
+    tcase_set_timeout(t, 60);
+    tcase_add_test(t, an_answer_that_libpq_has_forgotten_is_uncertain);
+    tcase_add_test(t, backends_that_end_at_any_moment_leave_no_untruth);
     tcase_add_test(t, a_stopped_backend_meets_the_deadline);
     tcase_add_test(t, units_that_were_never_sent_time_out);
     tcase_add_test(t, a_stopped_server_delays_nobody_and_is_found_again);

@@ -416,7 +416,7 @@ static int serve_one(void *arg, int index)
     }
     if (!check_database(s) || !make_parts(s) || !listen_on(s, &house->boxes)) {
         log_detach();
-        return 1;
+        _Exit(1);   /* half a server cannot be taken down in order; the system takes it all */
     }
     watch_signal(s, &s->sigterm, SIGTERM);
     watch_signal(s, &s->sigint, SIGINT);

@@ -1,15 +1,15 @@
-// A certificate for 127.0.0.1 that nobody has signed: { cert, key, env } with the paths of both and
-// the settings that make a server serve https and wss with them.
+// A certificate for 127.0.0.1, or another address, that nobody has signed: { cert, key, env } with the paths of both
+// and the settings that make a server serve https and wss with them.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { runOrThrow } from './paths.mjs';
 
-export async function selfSigned() {
+export async function selfSigned({ address = '127.0.0.1' } = {}) {
   const dir = mkdtempSync(path.join(tmpdir(), 'tally-tls.'));
   process.on('exit', () => rmSync(dir, { recursive: true, force: true }));
   const [cert, key] = ['cert.pem', 'key.pem'].map((name) => path.join(dir, name));
   await runOrThrow('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes',
-    '-days', '2', '-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1', '-out', cert, '-keyout', key]);
+    '-days', '2', '-subj', `/CN=${address}`, '-addext', `subjectAltName=IP:${address}`, '-out', cert, '-keyout', key]);
   return { cert, key, env: { TLS_CERT: cert, TLS_KEY: key } };
 }

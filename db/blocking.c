@@ -14,8 +14,22 @@ static void ignore_notice(void *arg, const PGresult *r)
     (void) r;
 }
 
+/* What libpq says of a string that it cannot read quotes it, with the password. */
+static bool is_malformed(const char *url)
+{
+    char *quoted = NULL;
+    PQconninfoOption *parsed = PQconninfoParse(url, &quoted);
+    PQfreemem(quoted);
+    PQconninfoFree(parsed);
+    return !parsed;
+}
+
 struct db_blocking *db_blocking_open(const char *url, const char **fault)
 {
+    if (is_malformed(url)) {
+        *fault = "the database's URL is malformed: special characters in it must be percent-encoded";
+        return NULL;
+    }
     /* The one who cannot connect has no object to keep the reason in: it lives here, until the next. */
     static char why[WIRE_WHY_MAX];
     static const char *const keys[] = { "connect_timeout", "dbname", "application_name", "client_encoding", NULL };

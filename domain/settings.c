@@ -2,6 +2,7 @@
  * behind the table; a wrong setting is refused at start, by name. */
 #include "domain/settings.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -204,6 +205,16 @@ static bool refuse(const char *text)
     return false;
 }
 
+/* An address that could never be a peer's would be believed by nobody, without a word: a range, or a name. */
+static bool are_addresses(const char *const *list)
+{
+    unsigned char address[16];
+    for (; list && *list; list++) {
+        if (inet_pton(AF_INET, *list, address) != 1 && inet_pton(AF_INET6, *list, address) != 1) return false;
+    }
+    return true;
+}
+
 /* What no single row can say. */
 static bool check_together(const struct settings *s)
 {
@@ -220,6 +231,8 @@ static bool check_together(const struct settings *s)
         good = refuse("TALLY_OPEN: in production TALLY_HOST must be set explicitly with it");
     if (strncmp(s->public_url, "http://", 7) != 0 && strncmp(s->public_url, "https://", 8) != 0)
         good = refuse("TALLY_PUBLIC_URL: must begin with http:// or https://");
+    if (!are_addresses(s->proxy_list))
+        good = refuse("TALLY_TRUSTED_PROXIES: takes addresses, separated by commas; no ranges and no names");
     return good;
 }
 

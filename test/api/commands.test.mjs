@@ -148,6 +148,25 @@ describe('tallyd check', () => {
 
   test('settings that make no sense end every command', () =>
     refuses(2, ['check'], /TALLY_PORT/, { env: { TALLY_PORT: 'x' } }));
+
+  for (const proxies of ['10.0.0.0/8', 'proxy.example.com', '10.0.0.1,nonsense']) {
+    test(`proxies that could never be one are refused: ${proxies}`, () =>
+      refuses(2, ['check'], /TALLY_TRUSTED_PROXIES/, { env: { TALLY_TRUSTED_PROXIES: proxies } }));
+  }
+
+  test('addresses of proxies are taken', () =>
+    does(['check'], { env: { TALLY_TRUSTED_PROXIES: '10.0.0.1, ::1' } }));
+
+  // libpq quotes what it cannot read.
+  const malformed = ['postgres://tally:hidden@[db', 'postgres://tally:hidden%zz@db/tally', 'host=db password=\'hidden'];
+  for (const url of malformed) {
+    test(`a malformed URL is refused without its password: ${url.slice(0, 9)}…`, async () => {
+      const { stdout, stderr, code } = await tallyd(['check'], { on: url });
+      assert.equal(code, 1);
+      assert.match(stdout, /^TALLY_DATABASE_URL: .*malformed/m);
+      assert.doesNotMatch(stdout + stderr, /hidden/);
+    });
+  }
 });
 
 describe('tallyd user', () => {

@@ -34,6 +34,7 @@
 #include "domain/device/device.h"
 #include "domain/docs/docs.h"
 #include "domain/faq/faq.h"
+#include "domain/fcm/fcm.h"
 #include "domain/live/live.h"
 #include "domain/mail/outbox.h"
 #include "domain/mutation/mutation.h"
@@ -78,7 +79,7 @@ static const struct endpoint *const endpoint_tables[] = {
     /* userstate */
     signin_userstate_endpoints, signup_endpoints, password_endpoints, phone_endpoints, profile_endpoints,
     address_endpoints, mutation_endpoints, device_endpoints, offer_endpoints, faq_endpoints,
-    payments_endpoints, wallet_endpoints, voucher_endpoints,
+    payments_endpoints, wallet_endpoints, voucher_endpoints, fcm_endpoints,
     NULL,
 };
 
@@ -94,6 +95,7 @@ struct server {
     const struct settings *settings;
     struct mailer *mailer;
     struct sms *sms;
+    struct fcm *fcm;
     struct cleanup *cleanup;
     struct net_tls *tls;      /* NULL: plain */
     uv_signal_t sigterm, sigint;
@@ -121,6 +123,7 @@ static void on_closed(void *arg)
     docs_free(app->docs);
     mailer_close(s->mailer);
     sms_free(s->sms);
+    fcm_free(s->fcm);
     payments_free(app->payments);
     uv_close((uv_handle_t *) &s->opening, NULL);
     uv_close((uv_handle_t *) &s->sigterm, NULL);
@@ -232,8 +235,9 @@ static bool make_outboxes(struct server *s)
     const char *fault = NULL;
     s->app.outbox = mail_outbox_new(&s->app, s->mailer);
     s->sms = sms_new(&s->app, &fault);
-    if (!s->sms) fail(fault);
-    return s->sms != NULL;
+    s->fcm = s->sms ? fcm_new(&s->app, &fault) : NULL;
+    if (fault) fail(fault);
+    return fault == NULL;
 }
 
 static bool make_http(struct server *s)

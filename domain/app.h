@@ -38,6 +38,8 @@ struct app {
     struct outbound *outbound;        /* HTTP to the outside */
     struct outbox *outbox;            /* domain/mail: the queue of mails */
     struct outbox *sms;               /* domain/sms: the queue of text messages */
+    struct outbox *pushes;            /* domain/fcm: the queue of pushes to devices */
+    struct fcm *fcm;                  /* domain/fcm: who sends them */
     struct payments *payments;        /* domain/payments: invoices and payouts */
     struct alerts *alerts;            /* domain/alerts: transfer alerts */
     struct docs *docs;                /* domain/docs: what is said of the interface */

@@ -23,6 +23,7 @@ struct settings {
     int64_t smtp_port;
     /* outside services */
     const char *smsviro_url, *smsviro_token;
+    const char *fcm_key_file, *fcm_base_url;
     const char *xendit_secret_key, *xendit_callback_token, *xendit_base_url;
     /* points */
     int64_t redeem_rate, points_per_currency;      /* millionths */

@@ -1,5 +1,19 @@
 -- Money from and to the outside: invoices, payouts, what providers said, lists, vouchers.
 
+-- Pushes to devices, as mail_outbox: one row a device, written in the transaction that caused it, sent by domain/fcm.
+CREATE TABLE push_outbox (
+    id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    token       text NOT NULL,
+    title       text NOT NULL,
+    body        text NOT NULL,
+    data        text,                       -- a JSON object of texts
+    status      text NOT NULL DEFAULT 'waiting' CHECK (status IN ('waiting', 'sent', 'given_up')),
+    attempts    int NOT NULL DEFAULT 0,
+    next_try_at timestamptz NOT NULL DEFAULT now(),
+    created_at  timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX push_outbox_due ON push_outbox (next_try_at) WHERE status = 'waiting';
+
 -- What providers told us, as it came, and what we noted about it.
 CREATE TABLE provider_logs (
     id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

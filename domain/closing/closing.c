@@ -132,6 +132,13 @@ static enum flow_result close_sms(void *arg)
     return FLOW_WAIT;
 }
 
+static enum flow_result close_pushes(void *arg)
+{
+    struct closing *c = arg;
+    outbox_close(c->app->pushes, resume, c);
+    return FLOW_WAIT;
+}
+
 static enum flow_result close_stream(void *arg)
 {
     struct closing *c = arg;
@@ -171,6 +178,7 @@ static const struct flow_step steps[] = {
     { "alerts", close_alerts },
     { "outbox", close_outbox },
     { "sms", close_sms },
+    { "pushes", close_pushes },
     { "stream", close_stream },
     { "database", close_database },
     { "handlers", close_handlers },

@@ -12,7 +12,8 @@
 #include "sql.h"
 
 enum { PAID_INVOICE, PAID_AMOUNT, PAID_AT, PAID_METHOD, PAID_CHANNEL, PAID_CURRENCY, PAID_PROVIDER_ID, PAID_FIELDS };
-enum { RECEIPT_USER, RECEIPT_SUBJECT, RECEIPT_TEXT, RECEIPT_HTML, RECEIPT_FIELDS };
+enum { RECEIPT_USER, RECEIPT_SUBJECT, RECEIPT_TEXT, RECEIPT_HTML, RECEIPT_SHOWN, RECEIPT_DATA,
+       RECEIPT_FIELDS };
 
 void apply_take_row(struct apply *a, const struct db_result *r, int row)
 {
@@ -37,6 +38,7 @@ static void on_posted(struct posting *posting, enum err err)
         log_info("payments", "paid", "invoice=%.*s amount=%lld", STR_FMT(a->external_id),
                  (long long) posting->legs[0].amount);
         outbox_wake(a->payments->app->outbox);
+        outbox_wake(a->payments->app->pushes);
     } else if (err == OK && posting->outcome != POSTING_REPLAYED) {
         /* The wallet was closed or frozen a moment ago, or the row is not as it should be. The provider asks again,
          * and the synchronisation does. */
@@ -75,6 +77,9 @@ static void attach_receipt(struct apply *a)
     row->fields[RECEIPT_SUBJECT] = mail.subject;
     row->fields[RECEIPT_TEXT] = mail.text;
     row->fields[RECEIPT_HTML] = mail.html;
+    row->fields[RECEIPT_SHOWN] = a->description;
+    row->fields[RECEIPT_DATA] = arena_printf(a->arena, "{\"status\":\"PAID\",\"external_id\":\"%.*s\"}",
+                                             STR_FMT(a->external_id));
 }
 
 /* What has arrived is credited, also when it is not what was asked for. */

@@ -11,6 +11,7 @@ export const built = [
   { id: 'USR-29', method: 'POST', path: '/invoice/cancel/xendit' },
   { id: 'USR-32', method: 'POST', path: '/bank/list' },
   { id: 'USR-33', method: 'GET', path: '/payment/list' },
+  { id: 'USR-40', method: 'POST', path: '/fcm/send' },
   { id: 'USR-44', method: 'GET', path: '/scheduler' },
   { id: 'USR-63', method: 'POST', path: '/payout' },
   { id: 'USR-64', method: 'GET', path: '/payout/list' },
@@ -69,6 +70,7 @@ export const recipes = ({ people }) => {
       await people.key.api.post('/redeem-voucher', { body });
       return { voucher_code: body.voucher_code };
     } },
+    'USR-40': { as: 'key', body: its('username') },
     'USR-44': { as: 'key' },
     'USR-63': { as: 'ada', body: async () => { await pay((await invoice()).invoice_url); return {}; } },
     'USR-64': { as: 'ada', query: async () => { await payout(); return {}; } },

@@ -35,7 +35,7 @@ static const struct movement {
 };
 
 enum { PEOPLE = sizeof people / sizeof *people, MOVEMENTS = sizeof movements / sizeof *movements };
-enum { STEPS = PEOPLE + 1 + 2 + MOVEMENTS };   /* and the key, and two bank accounts */
+enum { STEPS = PEOPLE + 2 + 2 + MOVEMENTS };   /* and the key, the voucher, and two bank accounts */
 
 void seed_say(struct seed *seed, bool made, const char *what, struct str name)
 {
@@ -67,6 +67,16 @@ static bool add_key(struct seed *seed)
     db_text(&args, STR("userstate,points,system,rewards"));
     if (shell_exec(seed->sh, &sql_command_apikey_add, &args, NULL, &r) != OK) return false;
     seed_say(seed, db_rows(r) > 0, "Basic key", STR("demo:demo"));
+    return true;
+}
+
+static bool add_voucher(struct seed *seed)
+{
+    const struct db_result *r;
+    struct db_args none;
+    db_args_init(&none, &seed->sh->arena);
+    if (shell_exec(seed->sh, &sql_command_seed_voucher, &none, NULL, &r) != OK) return false;
+    seed_say(seed, db_rows(r) > 0, "voucher", STR("PROMO123"));
     return true;
 }
 
@@ -213,7 +223,7 @@ int command_seed(const struct settings *s, int argc, char **argv)
         status = MISUSED;
     } else if (s->production) {
         status = shell_fail(&sh, "refused in production: everybody knows the passwords of the sample data");
-    } else if (!shell_connect(&sh, true) || !add_people(&seed) || !add_key(&seed) ||
+    } else if (!shell_connect(&sh, true) || !add_people(&seed) || !add_key(&seed) || !add_voucher(&seed) ||
                !move_value(&seed) || !seed_rewards(&seed)) {
         status = FAILED;
     }

@@ -337,10 +337,10 @@ describe('tallyd seed', () => {
     const ws = await socket(sample, { token: (await logIn(sample, { email, password: 'password' })).token });
     await ws.next('hello');
     const { lines } = await seed();
-    assert.equal(lines.length, 26);
-    assert.match(lines[0], /^\[ 1\/26\] made {3}system system@example\.com$/);
-    assert.match(lines[3], /^\[ 4\/26\] found {2}user bob@example\.com$/);
-    assert.ok(lines.every((line) => /^\[[ \d]\d\/26\] (made {3}|found {2})\S/.test(line)), lines.join('\n'));
+    assert.equal(lines.length, 27);
+    assert.match(lines[0], /^\[ 1\/27\] made {3}system system@example\.com$/);
+    assert.match(lines[3], /^\[ 4\/27\] found {2}user bob@example\.com$/);
+    assert.ok(lines.every((line) => /^\[[ \d]\d\/27\] (made {3}|found {2})\S/.test(line)), lines.join('\n'));
     assert.equal((await ws.until((frame) => frame.data?.balance === 1097.75)).type, 'balance-updated');
     assert.equal((await ws.next('points-updated')).data.balance, 80);
     await ws.close();

@@ -56,7 +56,7 @@ CREATE TABLE payment_invoices (
     id              bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     invoice_id      text UNIQUE,            -- the provider's
     external_id     text NOT NULL UNIQUE,   -- ours
-    user_id         bigint NOT NULL REFERENCES users,
+    user_id         bigint NOT NULL,        -- no foreign key, as in transfer: it would lock the user's row for every invoice
     amount          bigint NOT NULL CHECK (amount > 0),
     paid_amount     bigint,                 -- what was credited; another one than amount marks the invoice
     status          invoice_status NOT NULL DEFAULT 'PENDING',
@@ -108,7 +108,7 @@ CREATE TABLE payouts (
     payout_id           text NOT NULL UNIQUE,
     reference_id        text NOT NULL UNIQUE,
     provider_id         text UNIQUE,
-    user_id             bigint NOT NULL REFERENCES users,
+    user_id             bigint NOT NULL,    -- no foreign key, as in transfer
     amount              bigint NOT NULL CHECK (amount > 0),
     status              payout_status NOT NULL DEFAULT 'PENDING',
     bank_code           text NOT NULL,

@@ -358,7 +358,8 @@ struct net_conn *http_conn_leave(struct http_request *req, struct buf *rest)
 {
     struct http_conn *conn = req->conn;
     must(req->stage == REQUEST_DISPATCHED);
-    if (--req->server->requests_under_way == 0 && req->server->on_settled) req->server->on_settled(req->server);
+    bool was_last = !http_request_waits(req) && --req->server->requests_under_way == 0;
+    if (was_last && req->server->on_settled) req->server->on_settled(req->server);
     req->stage = REQUEST_ANSWERED;
     forget(req);
     if (!conn) return NULL;

@@ -12,12 +12,15 @@
 #include "core/mem.h"
 #include "core/must.h"
 
-/* While a long poll waits, reading goes on, so that its client's end is noticed: only its headers say what it is. */
 static bool may_upgrade(const struct http_request *req)
 {
-    unsigned flags = req->endpoint ? req->endpoint->flags : 0;
-    if (!(flags & ENDPOINT_UPGRADE)) return false;
-    return !(flags & ENDPOINT_WAITS) || request_header(req, STR("upgrade")).p;
+    return req->endpoint && (req->endpoint->flags & ENDPOINT_UPGRADE);
+}
+
+/* A long poll that waits for news here: reading goes on, so that its client's end is noticed. */
+static bool is_waiting(const struct http_conn *conn, const struct http_request *req)
+{
+    return http_request_waits(req) && req->on_gone && !conn->crossing;
 }
 
 bool http_conn_may_read(const struct http_conn *conn)
@@ -29,7 +32,7 @@ bool http_conn_may_read(const struct http_conn *conn)
     const struct list *newest = conn->requests.prev;
     if (newest == &conn->requests) return true;
     const struct http_request *req = list_entry(newest, struct http_request, link);
-    return req->stage == REQUEST_ANSWERED || !may_upgrade(req);
+    return req->stage == REQUEST_ANSWERED || !may_upgrade(req) || is_waiting(conn, req);
 }
 
 static struct http_request *add_request(struct http_conn *conn)

@@ -248,7 +248,7 @@ static void new_sid(struct sio_socket *s)
 
 static void put_error(struct buf *b, struct str message, struct str data)
 {
-    json_open(b, '{');
+    buf_char(b, '{');
     json_key(b, STR("message"));
     json_string(b, message);
     if (data.n) {
@@ -283,7 +283,7 @@ void sio_accept(struct sio_socket *s, struct str members)
     s->state = SIO_OPEN;
     list_append(&s->server->accepted, &s->all);
     begin(s, &b, SIO_CONNECT, -1);
-    json_open(&b, '{');
+    buf_char(&b, '{');
     json_key(&b, STR("sid"));
     json_string(&b, sio_sid(s));
     if (members.n) json_raw(&b, members);

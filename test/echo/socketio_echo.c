@@ -34,7 +34,7 @@ static struct {
     struct ws_hub hub;
     int draining;
     /* settings */
-    int64_t ping_interval, ping_timeout, connect_timeout, upgrade_timeout, sessions_max, rate;
+    int64_t port, ping_interval, ping_timeout, connect_timeout, upgrade_timeout, sessions_max, rate;
 } echo = { .ping_interval = 300, .ping_timeout = 200, .connect_timeout = 1000 };
 
 /* --- Engine.IO ---------------------------------------------------------------------------------------------------- */
@@ -231,6 +231,7 @@ static void read_setting(const char *text)
         const char *name;
         int64_t *at;
     } settings[] = {
+        { "port", &echo.port },
         { "pingInterval", &echo.ping_interval },     { "pingTimeout", &echo.ping_timeout },
         { "connectTimeout", &echo.connect_timeout }, { "upgradeTimeout", &echo.upgrade_timeout },
         { "sessionsMax", &echo.sessions_max },       { "messagesPerSecond", &echo.rate },
@@ -299,6 +300,7 @@ int main(int argc, char **argv)
     const char *fault = NULL;
     struct net_listener_options listen = { .host = "127.0.0.1", .backlog = 4096 };
     for (int i = 1; i < argc; i++) read_setting(argv[i]);
+    listen.port = (int) echo.port;
     signal(SIGPIPE, SIG_IGN);
     log_setup(LOG_OFF, LOG_TEXT);
     digest_init();

@@ -151,7 +151,8 @@ static void end(struct sio_socket *s, int why)
     list_unlink(&s->link);
     list_append(&s->server->gone, &s->link);
     turn_defer(s->server->options.engine.turn, &s->server->flush);
-    if (s->session && list_empty(&conn_of(s->session)->sockets)) conn_of(s->session)->lonely_since_ms = clock_mono_ms();
+    if (s->session && list_empty(&conn_of(s->session)->sockets))
+        conn_of(s->session)->lonely_since_ms = (uint32_t) clock_mono_ms();
 }
 
 static void bury(struct sio_socket *s)
@@ -401,16 +402,16 @@ static void on_message(struct eio_session *session, struct str text)
 static void on_open(struct eio_session *session)
 {
     list_init(&conn_of(session)->sockets);
-    conn_of(session)->lonely_since_ms = clock_mono_ms();
+    conn_of(session)->lonely_since_ms = (uint32_t) clock_mono_ms();
 }
 
 /* The limit of a connection without sockets needs no timer: a ping comes by often enough. */
 static void on_ping(struct eio_session *session)
 {
     const struct sio_conn *conn = conn_of(session);
-    uint64_t limit = (uint64_t) server_of(session)->options.connect_timeout_ms;
-    if (list_empty(&conn->sockets) && clock_mono_ms() - conn->lonely_since_ms >= limit)
-        eio_session_close(session, EIO_FORCED);
+    uint32_t limit = (uint32_t) server_of(session)->options.connect_timeout_ms;
+    uint32_t lonely_ms = (uint32_t) clock_mono_ms() - conn->lonely_since_ms;
+    if (list_empty(&conn->sockets) && lonely_ms >= limit) eio_session_close(session, EIO_FORCED);
 }
 
 static void on_close(struct eio_session *session, enum eio_reason why)

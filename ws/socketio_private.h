@@ -56,7 +56,7 @@ _Static_assert(sizeof(struct sio_socket) <= 96, "an idle connection must stay sm
 /* Behind each Engine.IO session. */
 struct sio_conn {
     struct list sockets;
-    uint64_t lonely_since_ms; /* when it had no socket (or not yet) */
+    uint32_t lonely_since_ms; /* when it had no socket (or not yet), of the clock's last 32 bits */
     uint8_t known;            /* bit i: it once had a socket in namespace i */
 };
 

@@ -258,6 +258,7 @@ bool http_conn_closes_with(struct http_request *req)
 void http_conn_answered(struct http_request *req)
 {
     must(req->magic == HTTP_REQUEST_MAGIC && req->stage != REQUEST_ANSWERED && req->status != 0);
+    http_request_gone(req);                          /* who waits for a body does so in vain */
     account(req);
     if (!req->conn) {
         finish_orphan(req);

@@ -49,8 +49,10 @@ struct http_request {
     struct buf extra_headers;            /* "Name: value\r\n"… of reply_header */
     int status;                          /* 0: not answered yet */
     bool upgraded;
-    /* When set: called at most once, when the client goes away (or can send no more) before the answer. A request that
-     * was dispatched is still to be answered then, in the call or later; one whose body was incomplete is freed. */
+    /* When set: called at most once, when the client goes away (or can send no more) before the answer, or when
+     * somebody else answers: a body that is too long, a gate. Who answers himself sets it to NULL before. A request
+     * that was dispatched and has no status yet is still to be answered then, in the call or later; of any other no
+     * more comes. */
     void (*on_gone)(struct http_request *req);
     void *own;                           /* the handler's own */
     enum { REQUEST_ARRIVING, REQUEST_DISPATCHED, REQUEST_ANSWERED } stage;   /* conn.c's */

@@ -215,6 +215,17 @@ describe('messages over long polling', () => {
     c.close();
   });
 
+  test('a post that is refused on the way closes the session', async () => {
+    const session = await pollingSession(echo);
+    const c = await raw(echo);
+    await c.send(`POST ${session.url()} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n7a120\r\n4`);
+    await c.send(`${'x'.repeat(499_999)}\r\n7a121\r\n${'x'.repeat(500_001)}\r\n0\r\n\r\n`);
+    assert.equal((await c.reply()).status, 413);
+    await echo.line(new RegExp(`closed ${session.sid} transport error`));
+    await expectGone(session);
+    c.close();
+  });
+
   test('who goes away in the middle of a poll or a post has left', async () => {
     for (const request of ['GET', 'POST']) {
       const session = await pollingSession(echo);

@@ -43,6 +43,7 @@
 #include "domain/password/password.h"
 #include "domain/payments/payments.h"
 #include "domain/phone/phone.h"
+#include "domain/picture/picture.h"
 #include "domain/points/points.h"
 #include "domain/profile/profile.h"
 #include "domain/push/push.h"
@@ -67,6 +68,8 @@ enum {
     DB_DEADLINE_MS = 8000,
     REQUESTS_MAX = 30000,
     PASSWORDS_WAITING_MAX = 100,
+    PICTURES_WAITING_MAX = 50,
+    FILES_WAITING_MAX = 1000,
     OPEN_LATEST_MS = 5000,
     FILES_RESERVED = 128,
     OUTBOUND_PER_HOST_MAX = 48,
@@ -78,6 +81,7 @@ static const struct endpoint *const endpoint_tables[] = {
     docs_endpoints, web_endpoints,
     /* userstate */
     signin_userstate_endpoints, signup_endpoints, password_endpoints, phone_endpoints, profile_endpoints,
+    picture_endpoints,
     address_endpoints, mutation_endpoints, device_endpoints, offer_endpoints, faq_endpoints,
     payments_endpoints, wallet_endpoints, voucher_endpoints, fcm_endpoints,
     NULL,
@@ -261,6 +265,7 @@ static bool make_http(struct server *s)
         .version = TALLY_VERSION,
         .rate_per_minute = settings->rate_limit ? (int) settings->rate_per_minute : 0,
         .requests_max = REQUESTS_MAX,
+        .upload_dir = arena_printf(&s->arena, "%s/tmp", settings->data_dir).p,
     };
     app->http = http_server_new(app->loop, &app->turn, app->wheel, &app->metrics, &options);
     return true;
@@ -377,6 +382,8 @@ static bool make_parts(struct server *s)
     if (!make_outbound(s)) return false;
     make_database(s);
     app->passwords = work_queue_new(app->loop, 1, PASSWORDS_WAITING_MAX);
+    app->pictures = work_queue_new(app->loop, 1, PICTURES_WAITING_MAX);
+    app->files = work_queue_new(app->loop, 2, FILES_WAITING_MAX);
     app->auth = auth_new(app, str_from(secret));
     app->points = points_new(app);
     app->rewards = rewards_new();

@@ -28,6 +28,8 @@ struct app {
     struct ledger *ledger;
     struct book book;
     struct pid_key pids;
+    struct work_queue *pictures;      /* decoding and encoding, one at a time */
+    struct work_queue *files;         /* reading and removing files */
     struct work_queue *passwords;     /* argon2id, one at a time */
     struct auth *auth;                /* domain/auth: tokens, keys, revocations */
     struct live *live;                /* domain/live: the stream into book and push */

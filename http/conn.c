@@ -21,6 +21,7 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/must.h"
+#include "http/upload.h"
 
 static void on_data(void *owner, const uint8_t *data, size_t n);
 static void on_eof(void *owner);
@@ -150,6 +151,7 @@ static void on_close(void *owner, enum err why)
         }
         list_append(&conn->server->orphans, &req->link);
         http_request_gone(req);
+        if (req == conn->reading) upload_fail(req->upload, 400, "Incomplete request body");
     }
     if (crossing) http_crossing_lost(crossing);
     leave(conn);
@@ -255,6 +257,16 @@ bool http_conn_closes_with(struct http_request *req)
     return true;
 }
 
+/* Answered before its body was read: nobody reads on. */
+static void leave_body(struct http_conn *conn)
+{
+    conn->reading = NULL;
+    conn->want_continue = false;
+    conn->last = true;
+    http_stream_body(&conn->stream, 0, true);
+    conn->stream.sink = NULL;
+}
+
 void http_conn_answered(struct http_request *req)
 {
     must(req->magic == HTTP_REQUEST_MAGIC && req->stage != REQUEST_ANSWERED && req->status != 0);
@@ -264,6 +276,7 @@ void http_conn_answered(struct http_request *req)
         finish_orphan(req);
         return;
     }
+    if (req->conn->reading == req) leave_body(req->conn);
     req->conn->unsent += req->reply.n;
     turn_defer(req->server->turn, &req->conn->flush);
 }
@@ -378,10 +391,15 @@ struct net_conn *http_conn_leave(struct http_request *req, struct buf *rest)
 static void end_input(struct http_conn *conn)
 {
     conn->last = true;
-    if (!conn->reading) return;
-    http_request_free(conn->reading);
+    struct http_request *req = conn->reading;
+    if (!req) return;
     conn->reading = NULL;
     conn->want_continue = false;
+    if (req->upload) {
+        upload_fail(req->upload, 400, "Incomplete request body");
+        return;
+    }
+    http_request_free(req);
     conn->request_count--;
 }
 

@@ -11,6 +11,7 @@
 
 #include "core/mem.h"
 #include "core/must.h"
+#include "http/upload.h"
 
 static bool may_upgrade(const struct http_request *req)
 {
@@ -26,7 +27,7 @@ static bool is_waiting(const struct http_conn *conn, const struct http_request *
 bool http_conn_may_read(const struct http_conn *conn)
 {
     if (!conn->net || conn->last || conn->held) return false;
-    if (conn->reading) return true;
+    if (conn->reading) return !conn->reading->upload || upload_may_read(conn->reading->upload);
     if (conn->request_count >= HTTP_PIPELINE_MAX) return false;
     if (conn->unsent + net_pending(conn->net) > HTTP_PENDING_MAX) return false;
     const struct list *newest = conn->requests.prev;
@@ -51,12 +52,38 @@ void http_conn_refuse(struct http_conn *conn, int status, const char *why)
     conn->want_continue = false;
     conn->last = true;
     if (!req && conn->stream.in_body) return;         /* a body read for nothing: it was answered before */
+    if (req && req->upload) {                         /* what it has begun must come to an end first */
+        upload_fail(req->upload, status, status == 413 ? "File too large" : why);
+        return;
+    }
     if (!req) {
         req = add_request(conn);
         http_arrival_blank(req, http_conn_peer(conn));
     }
     req->keep_alive = false;
     reply_error(req, status, why);
+}
+
+static void dispatch(struct http_conn *conn, struct http_request *req)
+{
+    req->stage = REQUEST_DISPATCHED;
+    if (!http_request_waits(req)) conn->server->requests_under_way++;
+    http_dispatch(req);
+}
+
+static void to_upload(void *arg, const uint8_t *data, size_t n)
+{
+    upload_body(arg, data, n);
+}
+
+/* The gates come before the body: it is not read before they let it in, nor if they do not. */
+static void take_upload(struct http_conn *conn, struct http_request *req)
+{
+    upload_begin(req, conn->want_continue);
+    conn->want_continue = false;
+    conn->stream.sink = to_upload;
+    conn->stream.sink_arg = req->upload;
+    dispatch(conn, req);
 }
 
 static void take_head(struct http_conn *conn)
@@ -84,6 +111,7 @@ static void take_head(struct http_conn *conn)
     http_stream_body(&conn->stream, body_max, false);
     conn->reading = req;
     conn->want_continue = g->expect_continue && !g->http10 && length != 0 && conn->in == conn->in_end;
+    if (req->endpoint && req->endpoint->upload && length != 0) take_upload(conn, req);
 }
 
 static void take_body(struct http_conn *conn, struct http_request *req)
@@ -98,23 +126,20 @@ static void take_body(struct http_conn *conn, struct http_request *req)
     }
 }
 
-static void dispatch(struct http_conn *conn, struct http_request *req)
-{
-    req->stage = REQUEST_DISPATCHED;
-    if (!http_request_waits(req)) conn->server->requests_under_way++;
-    http_dispatch(req);
-}
-
 static void take_request(struct http_conn *conn)
 {
     struct http_request *req = conn->reading;
-    if (req) take_body(conn, req);
+    if (req && !req->upload) take_body(conn, req);
     conn->reading = NULL;
     conn->want_continue = false;
     http_stream_next(&conn->stream);
     if (conn->server->draining) conn->last = true;
     if (!req) return;                                 /* refused at its head, and skipped now */
     if (!req->keep_alive) conn->last = true;
+    if (req->upload) {
+        upload_end(req->upload);
+        return;
+    }
     if (may_upgrade(req) && conn->requests.next != &req->link) conn->held = req;
     else dispatch(conn, req);
 }

@@ -13,6 +13,7 @@
 #include "http/file.h"
 #include "http/reply.h"
 #include "http/server_private.h"
+#include "http/upload.h"
 
 enum { BODY_BYTES_DEFAULT = 1 << 20, ALLOW_BYTES = 64 };
 
@@ -50,7 +51,7 @@ static bool is_json_type(struct str type)
 
 static bool looks_at_body(const struct endpoint *e)
 {
-    return e && e->method != HTTP_GET && !(e->flags & ENDPOINT_BODY_IGNORED);
+    return e && e->method != HTTP_GET && !e->upload && !(e->flags & ENDPOINT_BODY_IGNORED);
 }
 
 static bool is_encoded(const struct http_request *req)
@@ -87,7 +88,8 @@ int http_route(struct http_request *req, int64_t content_length, int64_t *body_m
     struct str expect = request_header(req, STR("expect"));
     if (expect.p && !str_eq_nocase(expect, STR("100-continue")))
         return refuse(req, content_length, 417, "Expectation Failed");
-    if (content_length > *body_max) return refuse(req, content_length, 413, "Payload Too Large");
+    if (content_length > *body_max)
+        return refuse(req, content_length, 413, e && e->upload ? "File too large" : "Payload Too Large");
     if (content_length == 0 || !looks_at_body(e)) return 0;
     if (is_encoded(req) || (!e->auth && !is_json_type(request_header(req, STR("content-type")))))
         return refuse(req, content_length, 415, "Invalid Content-Type");
@@ -198,6 +200,7 @@ static bool read_fields(struct http_request *req)
 void request_authenticated(struct http_request *req)
 {
     must(req->magic == HTTP_REQUEST_MAGIC && req->status == 0 && req->endpoint != NULL);
+    if (req->upload && !upload_let_in(req)) return;
     if (!read_body(req) || !read_fields(req)) return;
     if (req->endpoint->run) req->endpoint->run(req);
     else if (req->endpoint->file) reply_file(req, req->endpoint->file);

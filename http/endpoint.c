@@ -58,7 +58,7 @@ static void check_field(const struct endpoint *e, const struct field *f)
     must(bounded || (f->min == 0 && f->max == 0));
     must((f->type == FIELD_ENUM) == (f->choices != NULL));
     must(f->in == IN_BODY || (f->type != FIELD_OBJECT && f->type != FIELD_ARRAY));
-    must(f->in != IN_BODY || e->method != HTTP_GET);
+    must(f->in != IN_BODY || (e->method != HTTP_GET && !e->upload));
     must(f->in != IN_BODY || !(e->flags & ENDPOINT_BODY_IGNORED));
     must(!f->initial || !(f->flags & FIELD_REQUIRED));
     if (f->initial) must(validate_initial(f));
@@ -80,6 +80,8 @@ void endpoint_check(const struct endpoint *e)
     must(!e->sql || e->sql->params <= count + 1);             /* $1 is the caller */
     must(e->status == 0 || (e->status >= 200 && e->status <= 399));
     must(e->rate_per_minute >= 0 && e->body_max >= 0);
+    must(!e->upload || (e->run && e->method != HTTP_GET && e->upload_max > 0 && e->upload_max < e->body_max));
+    must(!e->reply || !e->produces);
     check_path(e);
     for (int i = 0; i < count; i++) check_field(e, &e->fields[i]);
 }

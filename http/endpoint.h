@@ -100,8 +100,11 @@ struct endpoint {
     unsigned flags;
     int rate_per_minute;      /* per address, this process; 0: the server's general rate only */
     int64_t body_max;         /* bytes; 0: 1 MiB */
+    const char *upload;       /* the body is multipart/form-data with a file in this field, see http/upload.h */
+    int64_t upload_max;       /* bytes of the file; body_max leaves room for what is around it */
     const char *summary, *description;
     const char *example;      /* a body that works, JSON text */
+    const char *produces;     /* content types of a success that is no JSON, separated by blanks */
     const char *reply;        /* the reply's example, JSON text; its shape becomes the schema */
     struct field fields[ENDPOINT_FIELDS_MAX];   /* ends at name == NULL */
 };

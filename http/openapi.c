@@ -144,8 +144,51 @@ static void put_example(struct buf *out, const char *text, bool with_shape)
     arena_fini(&arena);
 }
 
+/* Bytes that are no text. */
+static void put_binary(struct buf *out)
+{
+    json_open(out, '{');
+    put_text(out, "type", "string");
+    put_text(out, "format", "binary");
+    json_close(out, '}');
+}
+
+static void put_upload(struct buf *out, const struct endpoint *e)
+{
+    open_member(out, STR("requestBody"), '{');
+    json_key(out, STR("required"));
+    json_bool(out, true);
+    open_member(out, STR("content"), '{');
+    open_member(out, STR("multipart/form-data"), '{');
+    open_member(out, STR("schema"), '{');
+    put_text(out, "type", "object");
+    open_member(out, STR("properties"), '{');
+    json_key(out, str_from(e->upload));
+    put_binary(out);
+    json_close(out, '}');
+    open_member(out, STR("required"), '[');
+    json_string(out, str_from(e->upload));
+    json_close(out, ']');
+    for (int i = 0; i < 4; i++) json_close(out, '}');
+}
+
+/* Each type that a success may have. */
+static void put_produced(struct buf *out, const char *types)
+{
+    struct str rest = str_from(types);
+    open_member(out, STR("content"), '{');
+    while (rest.n) {
+        open_member(out, str_cut(&rest, ' '), '{');
+        json_key(out, STR("schema"));
+        put_binary(out);
+        json_close(out, '}');
+    }
+    json_close(out, '}');
+}
+
 static void put_request_body(struct buf *out, const struct endpoint *e)
 {
+    if (e->upload) put_upload(out, e);
     if (!body_fields(e, false)) return;
     open_member(out, STR("requestBody"), '{');
     json_key(out, STR("required"));
@@ -183,11 +226,11 @@ static bool refusal_applies(const struct endpoint *e, int status, bool signs_in)
 {
     bool has_body = body_fields(e, false) > 0, has_path_field = strstr(e->path, "/:") != NULL;
     switch (status) {
-    case 400: return endpoint_field_count(e) > 0;
+    case 400: return endpoint_field_count(e) > 0 || e->upload;
     case 401:
     case 403: return signs_in;
     case 404: return has_path_field || e->not_found;
-    case 413:
+    case 413: return has_body || e->upload;
     case 415: return has_body;
     default: return true;
     }
@@ -209,6 +252,7 @@ static void put_success(struct buf *out, const struct endpoint *e)
     open_member(out, str_from(status), '{');
     put_text(out, "description", "Success");
     if (e->file) put_file_content(out, e->file);
+    if (e->produces) put_produced(out, e->produces);
     if (e->reply) {
         open_member(out, STR("content"), '{');
         open_member(out, STR("application/json"), '{');

@@ -13,6 +13,8 @@
 
 enum { HTTP_HEADERS_MAX = 64, HTTP_HEAD_BYTES_MAX = 16384, HTTP_REQUEST_ID_BYTES = 64 };
 
+struct http_upload;
+
 struct http_header {
     struct str name, value;   /* name as sent, compared without case; value trimmed */
 };
@@ -38,6 +40,7 @@ struct http_request {
     struct str path_params[8];           /* in order of the path, percent-decoded */
     struct value values[ENDPOINT_FIELDS_MAX];
     struct json *json;                   /* the parsed body, or NULL */
+    struct http_upload *upload;          /* of an endpoint that takes a file; NULL without a body */
     void *caller;                        /* set by authenticate; its type is the domain's */
 
     struct str id;                       /* X-Request-Id: the client's when well-formed, else ours */

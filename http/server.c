@@ -14,7 +14,7 @@
 #include "http/reply.h"
 #include "http/server_private.h"
 
-enum { LIMITER_KEYS = 65536, ENDPOINT_LIMITER_KEYS = 8192 };
+enum { LIMITER_KEYS = 65536, ENDPOINT_LIMITER_KEYS = 8192, UPLOADS_WRITING = 2, UPLOADS_WAITING_MAX = 1000 };
 
 static void on_last_conn(struct http_server *s);
 static void on_drain_deadline(struct wheel_timer *t);
@@ -53,6 +53,7 @@ static void read_tables(struct http_server *s)
         for (const struct endpoint *e = *t; e->id; e++) {
             must(!e->auth || s->options.authenticate);
             must(!e->sql || s->options.run_sql);
+            must(!e->upload || s->options.upload_dir);
             if (!e->rate_per_minute || map_get(&s->limiters, limiter_key(e))) continue;
             map_set(&s->limiters, limiter_key(e),
                     limiter_new(e->rate_per_minute, e->rate_per_minute, ENDPOINT_LIMITER_KEYS));
@@ -78,6 +79,7 @@ struct http_server *http_server_new(uv_loop_t *loop, struct turn *turn, struct w
     http_file_init(&s->openapi_file, STR("application/json; charset=utf-8"), buf_view(&s->openapi));
     int rate = s->options.rate_per_minute;
     if (rate) s->limiter = limiter_new(rate, rate, LIMITER_KEYS);
+    if (s->options.upload_dir) s->uploads = work_queue_new(loop, UPLOADS_WRITING, UPLOADS_WAITING_MAX);
     s->on_last_conn = on_last_conn;
     s->on_settled = on_settled;
     wheel_timer_init(&s->drain_deadline, on_drain_deadline);
@@ -241,6 +243,8 @@ void http_server_free(struct http_server *s)
     turn_cancel(&s->settle_done);
     stop_listening(s);
     http_handover_close(s);
+    if (s->uploads) work_queue_close(s->uploads);
+    s->uploads = NULL;
     if (s->conn_count == 0) destroy(s);
     else http_conn_close_all(s);
 }

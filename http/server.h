@@ -40,6 +40,7 @@ struct http_options {
     int rate_per_minute;                    /* general, per address; 0: off */
     int requests_max;                       /* under way at once; beyond it 503 */
 
+    const char *upload_dir;                 /* where files that come in are written; NULL: no endpoint takes any */
     int head_timeout_ms, body_timeout_ms, idle_timeout_ms, write_timeout_ms;   /* 0: 10 s, 30 s, 75 s, 30 s */
 };
 

@@ -9,6 +9,7 @@
 #include "core/metrics.h"
 #include "core/net.h"
 #include "core/map.h"
+#include "core/work.h"
 #include "http/conn.h"
 #include "http/cors.h"
 #include "http/router.h"
@@ -45,6 +46,7 @@ struct http_server {
     uint32_t id_counter;
 
     /* dispatch.c, server.c */
+    struct work_queue *uploads;         /* writes of files that come in; NULL without upload_dir */
     struct limiter *limiter;            /* the general one, NULL when off */
     bool draining;                      /* answers say Connection: close */
     void (*on_last_conn)(struct http_server *s);   /* conn_count has become 0; may be NULL */

@@ -31,6 +31,10 @@ static bool on_body(void *arg, const uint8_t *data, size_t n)
         return false;
     }
     if (s->discard) return true;
+    if (s->sink) {
+        s->sink(s->sink_arg, data, n);
+        return true;
+    }
     if ((int64_t) n == s->parser.content_length) s->whole = (struct str){ (const char *) data, n };
     else buf_put(&s->body, data, n);
     return true;
@@ -143,6 +147,7 @@ void http_stream_next(struct http_stream *s)
     buf_init(&s->head, HTTP_HEAD_BYTES_MAX);
     buf_init(&s->body, SIZE_MAX / 2);
     s->whole = STR_NONE;
+    s->sink = NULL;
     s->at = NULL;
     s->body_bytes = s->framing_bytes = 0;
     s->tail = 0;

@@ -21,6 +21,8 @@ struct http_stream {
     struct buf body;         /* a body that came in pieces */
     struct str whole;        /* a body that came in one: a view of the input */
     int64_t body_max, body_bytes, framing_bytes;
+    void (*sink)(void *arg, const uint8_t *data, size_t n);   /* takes the body instead, as it comes; set after HEAD */
+    void *sink_arg;
     const uint8_t *fed_from; /* of the feed under way */
     int64_t body_bytes_fed;  /* body_bytes before it */
     uint32_t tail;           /* the last four bytes of a body, framing included */

@@ -61,6 +61,34 @@ static enum flow_result close_passwords(void *arg)
     return FLOW_WAIT;
 }
 
+static void pictures_closed(void *arg)
+{
+    struct closing *c = arg;
+    c->app->pictures = NULL;
+    flow_resume(&c->flow);
+}
+
+static enum flow_result close_pictures(void *arg)
+{
+    struct closing *c = arg;
+    work_queue_close_then(c->app->pictures, pictures_closed, c);
+    return FLOW_WAIT;
+}
+
+static void files_closed(void *arg)
+{
+    struct closing *c = arg;
+    c->app->files = NULL;
+    flow_resume(&c->flow);
+}
+
+static enum flow_result close_files(void *arg)
+{
+    struct closing *c = arg;
+    work_queue_close_then(c->app->files, files_closed, c);
+    return FLOW_WAIT;
+}
+
 static void outbound_closed(void *arg)
 {
     struct closing *c = arg;
@@ -171,6 +199,8 @@ static const struct flow_step steps[] = {
     { "doors", close_doors },
     { "meters", close_meters },
     { "passwords", close_passwords },
+    { "pictures", close_pictures },
+    { "files", close_files },
     { "outbound", close_outbound },
     { "payments", close_payments },
     { "referrals", close_referrals },

@@ -2,8 +2,8 @@
 // /openapi.json against what the server really takes and answers. Each surface has a file in surfaces/:
 // `built` (id, method and path as in the contract's route index; hidden: the content type of what the
 // document does not show, and status: what somebody gets who has nothing in hand, when it is not 200)
-// and `recipes` (who calls an endpoint, and what in its example must be of this installation; {}:
-// anybody, the example as it is). A new endpoint enters both, and tests that name it.
+// and `recipes` (who calls an endpoint, and what in its example must be of this installation, or its
+// form's body and headers; {}: anybody, the example as it is). A new endpoint enters both, and tests that name it.
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -124,12 +124,12 @@ test('every endpoint takes its example and answers in its shape', async (t) => {
   for (const { id, method, path: where, operation } of operations()) {
     await t.test(id, async () => {
       assert.ok(listed.delete(id), `${id} needs a recipe`);
-      const { as = 'nobody', params = () => ({}), body = () => ({}), query = () => ({}), leadsTo } = recipes[id];
+      const { as = 'nobody', params = () => ({}), body = () => ({}), query = () => ({}), leadsTo, form } = recipes[id];
       const values = await params();
       const target = where.replace(/:(\w+)/g, (_, name) => values[name] ?? assert.fail(`${id}: which ${name}?`));
-      const example = operation.requestBody?.content['application/json'].example;
-      if (operation.requestBody) assert.ok(example, `${id} has an example`);
-      const options = example ? { body: { ...example, ...await body() } } : {};
+      const example = operation.requestBody?.content['application/json']?.example;
+      if (operation.requestBody) assert.ok(example ?? form, `${id} has an example`);
+      const options = example ? { body: { ...example, ...await body() } } : form?.() ?? {};
       const search = new URLSearchParams(await query()).toString();
       const reply = await people[as].api.request(method, search ? `${target}?${search}` : target, options);
       const status = Object.keys(operation.responses).find((code) => code < 400);

@@ -56,7 +56,7 @@ function operationsOf(document) {
       const schemes = operation.security.flatMap((one) => Object.keys(one));
       found.push({ id: operation.operationId, method: method.toUpperCase(), path, schemes,
         optional: operation.security.some((one) => Object.keys(one).length === 0),
-        example: operation.requestBody?.content['application/json'].example });
+        example: operation.requestBody?.content['application/json']?.example });
     }
   }
   return found;

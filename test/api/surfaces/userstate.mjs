@@ -1,4 +1,7 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
 import { api } from '../../lib/client.mjs';
+import { form, png, upload } from '../../lib/pictures.mjs';
 import { codeTo, linkTo, newcomer, newPhone, signUp } from '../../lib/userstate.mjs';
 
 export const built = [
@@ -17,6 +20,7 @@ export const built = [
   { id: 'USR-11', method: 'POST', path: '/deactivate' },
   { id: 'USR-12', method: 'GET', path: '/user/profile' },
   { id: 'USR-13', method: 'PUT', path: '/user/profile' },
+  { id: 'USR-14', method: 'POST', path: '/user/update-profile-img' },
   { id: 'USR-15', method: 'GET', path: '/user/referral-code' },
   { id: 'USR-16', method: 'GET', path: '/address/list' },
   { id: 'USR-17', method: 'POST', path: '/address' },
@@ -30,9 +34,11 @@ export const built = [
   { id: 'USR-39', method: 'DELETE', path: '/fcm/token' },
   { id: 'USR-41', method: 'GET', path: '/marketing-offer/list' },
   { id: 'USR-42', method: 'POST', path: '/marketing-offer' },
+  { id: 'USR-45', method: 'GET', path: '/resources/user_profile_img/:file' },
   { id: 'USR-60', method: 'GET', path: '/verify-sign-up', hidden: 'text/html', status: 401 },
   { id: 'USR-61', method: 'GET', path: '/faq/list' },
   { id: 'USR-62', method: 'POST', path: '/faq' },
+  { id: 'USR-71', method: 'GET', path: '/images/:file' },
   { id: 'USR-72', method: 'POST', path: '/user/verify-phone/request' },
   { id: 'USR-73', method: 'POST', path: '/user/verify-phone' },
 
@@ -77,6 +83,7 @@ export const recipes = ({ people, server }) => {
       },
     },
     'USR-13': as('changed'),
+    'USR-14': { as: 'ada', form: () => form(png(3, 2)) },
     'USR-15': { as: 'ada' },
     'USR-16': { as: 'ada', params: async () => ({ id: await anAddress() }) },
     'USR-17': { as: 'ada' },
@@ -90,8 +97,17 @@ export const recipes = ({ people, server }) => {
     'USR-39': { as: 'ada', query: () => ({ token: 'fcm-token-1' }) },
     'USR-41': { as: 'ada' },
     'USR-42': { as: 'key' },
+    'USR-45': { params: async () => ({ file: path.basename(await upload(people.ada, png(3, 2))) }) },
     'USR-61': {},
     'USR-62': { as: 'key' },
+    'USR-71': {
+      params: async () => {
+        const shown = await fetch(new URL(await upload(people.ada, png(3, 2)), server.url));
+        mkdirSync(path.join(server.dataDir, 'images'), { recursive: true });
+        writeFileSync(path.join(server.dataDir, 'images/offer1.jpg'), Buffer.from(await shown.arrayBuffer()));
+        return { file: 'offer1.jpg' };
+      },
+    },
     'USR-72': { as: 'ada', body: () => ({ phone_number: newPhone() }) },
     'USR-73': {
       as: 'ada',

@@ -38,6 +38,7 @@ say = $(if $(V),,@printf '  %-5s %s\n' $(1) $@;)
 LIBRARY := $(B)/libtally.a
 UNIT    := $(patsubst test/unit/%.c,build/asan/test/%,$(wildcard test/unit/test_*.c))
 SIM     := $(patsubst test/sim/%.c,build/asan/test/%,$(wildcard test/sim/sim_*.c))
+GEN     := build/gen/sql.h build/gen/migrations.h build/gen/web.h
 ECHO    := build/asan/test/socketio_echo
 FUZZ    := $(patsubst test/fuzz/%.c,build/fuzz/test/%,$(wildcard test/fuzz/fuzz_*.c))
 
@@ -92,7 +93,7 @@ browser: ## the dashboard in Chromium
 check-sql: build ## PREPARE every .sql file against a freshly migrated database
 	@scripts/check_sql $(SQL)
 
-lint: build/gen/sql.h build/gen/web.h ## the house rules, cppcheck
+lint: | $(GEN) ## the house rules, cppcheck
 	@scripts/lint
 
 format: ## clang-format over our C
@@ -102,6 +103,8 @@ bench: build ## ratios against other servers on this machine
 	@scripts/setup build bench
 	@scripts/bench/run
 
+# What is generated is made here, once, and not by several makes at the same time.
+asan unit fuzz sim: | $(GEN)
 asan:
 	@$(MAKE) $(QUIET) VARIANT=asan build/asan/tallyd $(ECHO)
 
@@ -135,7 +138,7 @@ build/needs: scripts/setup web/package-lock.json
 web/node_modules/%: | build/needs
 	@echo "make: $@ is missing: \`rm -r web/node_modules; make setup\` installs it anew" >&2; exit 1
 
-$(B)/%.o: %.c $(B)/flags | build/needs build/gen/sql.h build/gen/migrations.h build/gen/web.h
+$(B)/%.o: %.c $(B)/flags | build/needs $(GEN)
 	@mkdir -p $(@D)
 	$(call say,cc)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 

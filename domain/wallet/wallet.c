@@ -1,5 +1,5 @@
 /* USR-24, 25. */
-#include "domain/wallet/wallet.h"
+#include "domain/wallet/wallet_private.h"
 
 #include "domain/auth/auth.h"
 #include "domain/bank/fresh.h"
@@ -111,5 +111,12 @@ const struct endpoint wallet_endpoints[] = {
                   { .name = "description", .type = FIELD_TEXT, .flags = FIELD_REQUIRED | FIELD_TRIM,
                     .min = 1, .max = 255 } },
       .example = "{\"amount\":10,\"description\":\"A coffee\"}", .reply = "{\"balance\":40000,\"points\":150}" },
+    { .id = "USR-35", .method = HTTP_POST, .path = "/points/redeem", .auth = AUTH_CUSTOMER, .run = wallet_redeem,
+      .summary = "Turn the caller's points into money of his wallet",
+      .description = "With the header Idempotency-Key a repeat has no effect and is answered as the first time.",
+      .fields = { { .name = "points", .type = FIELD_INT, .flags = FIELD_REQUIRED, .min = 1, .max = INT64_MAX } },
+      .example = "{\"points\":100}",
+      .reply = "{\"status\":true,\"message\":\"Points redeemed\",\"data\":{\"points_redeemed\":100,\"amount\":1,"
+               "\"balance\":50001,\"points\":50}}" },
     { 0 },
 };

@@ -1,4 +1,4 @@
-// The wallet and its vouchers: USR-24, 25, 30, 31, 67 and 68.
+// The wallet, its vouchers, and points that become money: USR-24, 25, 30, 31, 35, 67 and 68.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
@@ -187,6 +187,37 @@ describe('vouchers', () => {
     fails(await redeem(bob, code), 404, 'Voucher Not Found');
     assert.equal((await redeem(ada, code)).json.data.balance, 7.5);
     fails(await redeem(ada, code), 409, 'Voucher Already Redeemed');
+  });
+});
+
+describe('USR-35, points into the wallet', () => {
+  const grant = (who, amount) => api(server).post('/internal/points/earn',
+    { ...service, body: { userId: who.id, amount, type: 'earn', description: 'x' } });
+  const turn = (who, points, options = {}) => who.api.post('/points/redeem', { body: { points }, ...options });
+
+  test('both in one posting, at the rate of POINTS-06', async () => {
+    const ada = await rich(10);
+    assert.equal((await grant(ada, 150)).status, 200);
+    const reply = await turn(ada, 100);
+    assert.deepEqual([reply.status, reply.json], [200, { status: true, message: 'Points redeemed',
+      data: { points_redeemed: 100, amount: 1, balance: 11, points: 50 } }], reply.text);
+    assert.deepEqual(await balance(ada), { balance: 11, points: 50 });
+    fails(await turn(ada, 51), 400, 'Insufficient Points');
+    for (const points of [0, -1, 0.5, '5']) fails(await turn(ada, points), 400, undefined, ['points']);
+    fails(await api(server).post('/points/redeem', { body: { points: 1 } }), 401);
+  });
+
+  test('never more than there are, by thirty at once; a repeat by Idempotency-Key turns them once', async () => {
+    const ada = await rich();
+    await grant(ada, 100);
+    const replies = await Promise.all(Array.from({ length: 30 }, () => turn(ada, 10)));
+    assert.equal(replies.filter(({ status }) => status === 200).length, 10);
+    assert.deepEqual(await balance(ada), { balance: 1, points: 0 });
+    await grant(ada, 100);
+    const headers = { 'idempotency-key': randomUUID() };
+    const [first, second] = [await turn(ada, 10, { headers }), await turn(ada, 10, { headers })];
+    assert.deepEqual(second.json, first.json);
+    assert.deepEqual(await balance(ada), { balance: 1.1, points: 90 });
   });
 });
 

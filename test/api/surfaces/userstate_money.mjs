@@ -11,6 +11,7 @@ export const built = [
   { id: 'USR-29', method: 'POST', path: '/invoice/cancel/xendit' },
   { id: 'USR-32', method: 'POST', path: '/bank/list' },
   { id: 'USR-33', method: 'GET', path: '/payment/list' },
+  { id: 'USR-35', method: 'POST', path: '/points/redeem' },
   { id: 'USR-40', method: 'POST', path: '/fcm/send' },
   { id: 'USR-44', method: 'GET', path: '/scheduler' },
   { id: 'USR-63', method: 'POST', path: '/payout' },
@@ -69,6 +70,11 @@ export const recipes = ({ people }) => {
       const body = { username, voucher_code: await voucher('CHECKED') };
       await people.key.api.post('/redeem-voucher', { body });
       return { voucher_code: body.voucher_code };
+    } },
+    'USR-35': { as: 'ada', body: async () => {
+      const body = { userId: people.ada.id, amount: 100, reason: 'x' };
+      await people.admin.api.post('/api/points/admin/add', { body });
+      return {};
     } },
     'USR-40': { as: 'key', body: its('username') },
     'USR-44': { as: 'key' },

@@ -26,7 +26,7 @@ static bool is_waiting(const struct http_conn *conn, const struct http_request *
 
 bool http_conn_may_read(const struct http_conn *conn)
 {
-    if (!conn->net || conn->last || conn->held) return false;
+    if (!conn->net || conn->last || conn->held || conn->crossing) return false;
     if (conn->reading) return !conn->reading->upload || upload_may_read(conn->reading->upload);
     if (conn->request_count >= HTTP_PIPELINE_MAX) return false;
     if (conn->unsent + net_pending(conn->net) > HTTP_PENDING_MAX) return false;

@@ -24,7 +24,7 @@ struct http_conn {
     int request_count;
     struct http_request *reading;        /* the last one, when its body is still to come */
     struct http_request *held;           /* the last one, an upgrade that waits for the answers before it */
-    struct http_crossing *crossing;      /* the only one is being handed over to another process */
+    struct http_crossing *crossing;      /* the last one is being handed over to another process */
 
     struct http_stream stream;
     const uint8_t *in, *in_end;          /* input being read just now */
@@ -57,7 +57,7 @@ struct net_conn *http_conn_leave(struct http_request *req, struct buf *rest);
 void http_conn_uncount(struct http_server *s);        /* one connection less; the last one frees or ends the draining */
 
 /* handover.c */
-void http_crossing_start(struct http_conn *conn);     /* once nothing waits to be written */
+void http_crossing_start(struct http_conn *conn);     /* once it is the only one and nothing waits to be written */
 void http_crossing_lost(struct http_crossing *x);     /* the connection has gone first */
 
 /* conn_deadline.c */

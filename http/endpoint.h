@@ -76,7 +76,7 @@ struct http_file;
 enum { ENDPOINT_FIELDS_MAX = 16 };
 
 enum endpoint_flags {
-    ENDPOINT_UPGRADE = 1,     /* `run` may take the connection or hand it over; the request is alone on it */
+    ENDPOINT_UPGRADE = 1,     /* a WebSocket door: `run` may take the connection */
     ENDPOINT_HIDDEN = 2,      /* not in the OpenAPI document (operators' pages) */
     ENDPOINT_BODY_IGNORED = 4,/* "any body is ignored": neither type nor form is looked at */
     ENDPOINT_CHANGES = 8,     /* a GET that changes something: HEAD is 405 */

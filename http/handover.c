@@ -1,7 +1,7 @@
 /* A request that belongs to another process of this host, and its connection with it.
  *
- *     request_hand_over ──▶ nothing waits to be written ──▶ passed ──taken──▶ the connection has left us
- *                                                             └──refused──▶ the owner of the endpoint answers here
+ *     request_hand_over ──▶ all before it is answered and written ──▶ passed ──taken──▶ the connection has left us
+ *                                                                  └──refused──▶ the owner of the endpoint answers here
  *
  * What is passed is the descriptor and all that was read from it: this request's head as it came, its body (a
  * chunked one as one chunk), and what followed. The connection is not read meanwhile, so nothing can fall between.
@@ -119,11 +119,11 @@ enum err request_hand_over(struct http_request *req, int worker, void (*refused)
 {
     struct http_server *s = req->server;
     must(req->magic == HTTP_REQUEST_MAGIC && req->stage == REQUEST_DISPATCHED);
-    must(req->endpoint->flags & ENDPOINT_UPGRADE);
     if (!s->handover || worker == s->handover->index || req->handed_over || !req->conn || s->draining)
         return ERR_UNAVAILABLE;
     struct http_crossing *x = arena_new(&req->arena, struct http_crossing);
     *x = (struct http_crossing){ .req = req, .to = worker, .refused = refused };
+    must(req->conn->requests.prev == &req->link);    /* nothing behind it has been read yet, and nothing will be */
     req->conn->crossing = x;
     turn_defer(s->turn, &req->conn->flush);
     return OK;
@@ -218,7 +218,7 @@ void http_crossing_start(struct http_conn *conn)
 {
     struct http_crossing *x = conn->crossing;
     struct http_server *s = conn->server;
-    if (x->started || net_pending(conn->net) > 0) return;
+    if (x->started || conn->requests.next != &x->req->link || net_pending(conn->net) > 0) return;
     struct str peer = net_is_tls(conn->net) ? http_conn_peer(conn) : STR_NONE;
     struct buf b;
     enum err err = ERR_UNAVAILABLE;

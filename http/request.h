@@ -101,9 +101,9 @@ void reply_header(struct http_request *req, struct str name, struct str value);
  * The request counts as answered; write the 101 yourself. NULL when the client has gone. */
 struct net_conn *request_upgrade(struct http_request *req, struct str *rest);
 
-/* Gives the request, and its connection for good, to another worker process of this host, which answers it (endpoints
- * with ENDPOINT_UPGRADE: nothing else is under way on the connection then). OK: it has gone and needs no answer, or the
- * other process does not take it (it is dead, starting, draining or full) and `refused`, which must answer, comes once,
- * later. ERR_UNAVAILABLE: it must be answered here: there is no such worker, it is ourselves, or it was handed over to
- * us. */
+/* Gives the request, and its connection for good, to another worker process of this host, which answers it as soon as
+ * those before it are answered. Called while the request is dispatched (from its `run`). OK: it has gone and needs no
+ * answer, or the other process does not take it (it is dead, starting, draining or full) and `refused`, which must
+ * answer, comes once, later. ERR_UNAVAILABLE: it must be answered here: there is no such worker, it is ourselves, or
+ * it was handed over to us. */
 enum err request_hand_over(struct http_request *req, int worker, void (*refused)(struct http_request *req));

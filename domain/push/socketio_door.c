@@ -1,6 +1,8 @@
 /* The endpoint of Engine.IO: requests become eio_request and eio_exchange, upgrades connections of ws/. */
 #include "domain/push/socketio_door.h"
 
+#include "core/digest.h"
+
 struct exchange {
     struct eio_exchange base;
     struct http_request *req;
@@ -84,8 +86,22 @@ void socketio_door_begin(struct http_request *req, struct eio_server *engine)
     eio_announce(engine, &r, &exchange_of(req)->base);
 }
 
+static void refuse_unknown(struct http_request *req)
+{
+    refuse(req, EIO_UNKNOWN_SID);
+}
+
+/* The session of another process of this host: the request goes there, with its connection. */
+static bool goes_elsewhere(struct http_request *req, struct eio_server *engine)
+{
+    struct str prefix = eio_sid_prefix(engine, request_query(req, STR("sid")));
+    uint8_t worker;
+    return hex_decode(prefix, &worker, 1) && request_hand_over(req, worker, refuse_unknown) == OK;
+}
+
 void socketio_door(struct http_request *req, struct eio_server *engine)
 {
+    if (goes_elsewhere(req, engine)) return;
     if (req->method == HTTP_GET && str_eq_nocase(request_header(req, STR("Upgrade")), STR("websocket"))) {
         upgrade(req, engine);
         return;

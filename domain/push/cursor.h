@@ -1,10 +1,10 @@
-/* A cursor: the numbers of a user's streams, as an opaque text. It stands for everything that was sent to the user up
- * to then, so that a client that hands it in again gets exactly what it missed, from any process, without anybody
+/* A cursor: the numbers of a user's streams, as an opaque text. It stands for everything that was sent to the user
+ * up to then, so that a client that hands it in again gets exactly what it missed, from any process, without anybody
  * having remembered him.
  *
- * base64url of: version byte, inbox number, then for each account with a history its id (less the one before) and its
- * version, all as varints by ascending id, and four bytes of a keyed hash over that and the user, which tells a cursor
- * of this user's from nonsense. */
+ * base64url of: version byte, inbox number, then for each account with a history its id (less the one before) and
+ * its version, all as varints by ascending id, and four bytes of a keyed hash over that and the user, which tells a
+ * cursor of this user's from nonsense. */
 #pragma once
 
 #include "core/arena.h"

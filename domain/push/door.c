@@ -1,14 +1,24 @@
-/* GET /ws: the upgrade, and who comes with it. A token may come as Authorization header, as cookie (then the page must
- * be ours or allowed by name) or as a WebSocket subprotocol, since browsers cannot set headers; never in the URL, which
- * ends up in logs. */
+/* GET /ws and GET /rewards: the upgrade, and who comes with it. A token may come as Authorization header, as cookie
+ * (then the page must be ours or allowed by name) or as a WebSocket subprotocol, since browsers cannot set headers;
+ * never in the URL, which ends up in logs. */
 #include "domain/live/live.h"
 #include "domain/push/push_private.h"
 #include "domain/push/socketio_door.h"
 #include "ws/session.h"
 
+/* What is behind the door. */
+struct room_behind {
+    const struct ws_handler *handler;
+    void (*begin)(struct listener *l, const struct caller *who, struct str cursor);
+};
+
+static const struct room_behind own_protocol = { &listener_handler, listener_begin };
+static const struct room_behind rewards_stream = { &stream_handler, stream_begin };
+
 /* An upgrade whose token is being checked. */
 struct knock {
     struct http_request *req;
+    const struct room_behind *behind;
     struct str protocol; /* what we answer: "tally.v1", or none */
 };
 
@@ -35,12 +45,12 @@ static void open_session(struct knock *k, const struct caller *who, enum auth_re
     struct str kept_cursor = cursor.p ? arena_str(&req->arena, cursor) : STR_NONE;
     struct net_conn *conn = request_upgrade(req, &rest);
     if (conn) {
-        struct ws_session *s = ws_session_open(app->ws, conn, &listener_handler, buf_view(&head), rest);
+        struct ws_session *s = ws_session_open(app->ws, conn, k->behind->handler, buf_view(&head), rest);
         struct listener *l = listener_of(s);
         l->push = app->push;
         l->session = s;
         list_init(&l->extra);
-        if (result == AUTH_YES) listener_begin(l, who, kept_cursor);
+        if (result == AUTH_YES) k->behind->begin(l, who, kept_cursor);
         else listener_refuse(l, result);
     }
     buf_fini(&head);
@@ -96,7 +106,7 @@ static bool upgrade_asked(struct http_request *req)
     return true;
 }
 
-static void door(struct http_request *req)
+static void knock(struct http_request *req, const struct room_behind *behind)
 {
     struct caller nobody = { 0 };
     struct str header = request_header(req, STR("Authorization")), cookie = request_cookie(req, STR("token"));
@@ -111,6 +121,7 @@ static void door(struct http_request *req)
     }
     struct knock *k = arena_new(&req->arena, struct knock);
     k->req = req;
+    k->behind = behind;
     struct str token = protocol_token(req, k);
     if (str_starts_nocase(header, STR("Bearer "))) {
         check_token(k, str_trim((struct str){ header.p + 7, header.n - 7 }));
@@ -127,6 +138,16 @@ static void door(struct http_request *req)
     } else {
         open_session(k, &nobody, AUTH_YES);
     }
+}
+
+static void door(struct http_request *req)
+{
+    knock(req, &own_protocol);
+}
+
+static void rewards_door(struct http_request *req)
+{
+    knock(req, &rewards_stream);
 }
 
 static void socketio(struct http_request *req)
@@ -155,6 +176,12 @@ const struct endpoint push_endpoints[] = {
       .run = door,
       .flags = ENDPOINT_UPGRADE | ENDPOINT_HIDDEN,
       .summary = "The server's own WebSocket" },
+    { .id = "REWARDS-WS",
+      .method = HTTP_GET,
+      .path = "/rewards",
+      .run = rewards_door,
+      .flags = ENDPOINT_UPGRADE | ENDPOINT_HIDDEN,
+      .summary = "The events of the rewards namespace as a plain WebSocket" },
     { .id = "SIO",
       .method = HTTP_GET,
       .path = "/socket.io",

@@ -138,16 +138,17 @@ static void put_reward(struct buf *b, const struct push *p, const struct reward_
 }
 
 static void put_money(struct buf *b, const struct push *p, const struct ledger_event *e, const struct account *a,
-                      int64_t balance, int64_t delta, struct delta_place *place)
+                      struct delta_place *place)
 {
+    bool is_debit = e->debit == a->id;
     json_open(b, '{');
     json_key(b, STR("account"));
     pid_json(b, &p->app->pids, PID_ACCOUNT, a->id);
     json_key(b, STR("kind"));
     json_string(b, account_kind_name(a->kind));
-    put_delta(b, place, delta, true);
+    put_delta(b, place, is_debit ? -e->amount : e->amount, true);
     json_key(b, STR("balance"));
-    json_money(b, balance);
+    json_money(b, is_debit ? e->debit_after : e->credit_after);
     json_key(b, STR("currency"));
     json_string(b, str_from(p->app->settings->currency));
     json_key(b, STR("transactionId"));
@@ -155,6 +156,12 @@ static void put_money(struct buf *b, const struct push *p, const struct ledger_e
     json_key(b, STR("reason"));
     json_string(b, e->kind);
     json_close(b, '}');
+}
+
+void event_put_money(struct buf *b, const struct push *p, const struct ledger_event *e, const struct account *a)
+{
+    struct delta_place place;
+    put_money(b, p, e, a, &place);
 }
 
 /* Ends the event's object; of several that wait the newest may stand for all. */
@@ -184,7 +191,7 @@ struct ws_frame *event_transfer(struct push *p, const struct ledger_event *e, co
     bool is_money = a->asset == ASSET_MONEY;
     put_head(&b, p, is_money ? STR("balance-updated") : STR("points-updated"), PID_ACCOUNT, a->id, seq, e->at_us,
              person->id, cursor);
-    if (is_money) put_money(&b, p, e, a, balance, delta, &place);
+    if (is_money) put_money(&b, p, e, a, &place);
     else put_points(&b, p, e, a, person, balance, delta, &place);
     return account_frame(&b, a, &place);
 }

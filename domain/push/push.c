@@ -2,6 +2,7 @@
 #include "domain/push/push.h"
 
 #include "core/mem.h"
+#include "domain/push/catchup.h"
 #include "domain/push/push_private.h"
 
 static struct ws_server *make_sessions(struct app *app)
@@ -29,8 +30,9 @@ struct push *push_new(struct app *app)
     /* From the database's own secret, so that every process understands every cursor. */
     uint64_t halves[2] = { siphash(app->pids.rounds[0], "cursor", 6), siphash(app->pids.rounds[1], "cursor", 6) };
     for (int i = 0; i < SIPHASH_KEY_BYTES; i++) p->cursor_key[i] = (uint8_t) (halves[i / 8] >> 8 * (i % 8));
-    p->rewards_key = topic_named_key(p, STR("rewards"));
-    resume_poll_init(p);
+    for (int form = 0; form < MEMBER_FORMS; form++)
+        p->rewards_keys[form] = topic_member_key(p, (enum member_form) form, STR_NONE);
+    catchup_init(p);
     app->ws = make_sessions(app);
     app->socketio = socketio_new(app);
     p->events =
@@ -55,13 +57,13 @@ void push_free(struct push *p)
 
 bool push_wants_user(const struct push *p, int64_t user)
 {
-    return user && ws_hub_wanted(&p->app->hub, topic_user_key(user));
+    return user && (ws_hub_wanted(&p->app->hub, topic_user_key(user)) || socketio_wants_user(p, user));
 }
 
-static void publish(struct push *p, int64_t user, unsigned mask, struct ws_frame *frame)
+static void publish(struct push *p, uint64_t key, unsigned mask, struct ws_frame *frame)
 {
     if (!frame) return;
-    ws_hub_publish(&p->app->hub, topic_user_key(user), mask, frame);
+    ws_hub_publish(&p->app->hub, key, mask, frame);
     ws_frame_unref(frame);
     p->events.value++;
 }
@@ -72,16 +74,32 @@ void push_transfer(struct push *p, const struct ledger_event *e, const struct ac
     const struct person *person;
     if (!push_wants_user(p, a->owner) || !(person = book_person(&p->app->book, a->owner))) return;
     event_cursor_now(person, &cursor);
-    publish(p, a->owner, event_mask(a), event_transfer(p, e, a, person, &cursor));
+    socketio_transfer(p, e, a, person, &cursor);
+    if (ws_hub_wanted(&p->app->hub, topic_user_key(a->owner)))
+        publish(p, topic_user_key(a->owner), event_mask(a), event_transfer(p, e, a, person, &cursor));
+}
+
+/* To those who follow the payments of a username: one frame for all of them, without a cursor. */
+static void tell_followers(struct push *p, const struct person *person, int64_t seq, struct str data, int64_t at_us)
+{
+    struct str name = str_from(person->username);
+    uint64_t key = topic_payments_key(p, PAYMENTS_WS, name);
+    if (ws_hub_wanted(&p->app->hub, key))
+        publish(p, key, TOPIC_SHARED, event_inbox(p, person, seq, STR("payment-status"), data, at_us, NULL));
+    socketio_payment(p, topic_payments_key(p, PAYMENTS_SOCKETIO, name), data, at_us);
 }
 
 void push_inbox(struct push *p, const struct person *person, int64_t seq, struct str type, struct str data,
                 int64_t at_us)
 {
     struct cursor cursor;
+    unsigned mask = event_inbox_mask(type);
+    if (mask == TOPIC_PAYMENTS) tell_followers(p, person, seq, data, at_us);
     if (!push_wants_user(p, person->id)) return;
     event_cursor_now(person, &cursor);
-    publish(p, person->id, event_inbox_mask(type), event_inbox(p, person, seq, type, data, at_us, &cursor));
+    socketio_inbox(p, person, seq, type, data, at_us, &cursor);
+    if (ws_hub_wanted(&p->app->hub, topic_user_key(person->id)))
+        publish(p, topic_user_key(person->id), mask, event_inbox(p, person, seq, type, data, at_us, &cursor));
 }
 
 static void close_user(struct push *p, int64_t user, bool only_bad, int code, struct str reason)
@@ -96,11 +114,13 @@ static void close_user(struct push *p, int64_t user, bool only_bad, int code, st
 void push_restart_user(struct push *p, int64_t user)
 {
     close_user(p, user, false, CLOSE_TRY_LATER, STR("Resume from your cursor"));
+    socketio_restart_user(p, user);
 }
 
 void push_recheck_user(struct push *p, int64_t user)
 {
     close_user(p, user, true, CLOSE_TOKEN, STR("Token revoked"));
+    socketio_recheck_user(p, user);
 }
 
 void push_reloaded(struct push *p)
@@ -112,6 +132,7 @@ void push_reloaded(struct push *p)
             ws_session_close(s, CLOSE_TOKEN, STR("Token revoked"));
         else if (l->who.key || !list_empty(&l->extra)) ws_session_close(s, CLOSE_TRY_LATER, STR("Events were missed"));
     }
+    socketio_reloaded(p);
 }
 
 void push_recheck_key(struct push *p, int64_t key)
@@ -121,4 +142,5 @@ void push_recheck_key(struct push *p, int64_t key)
         const struct listener *l = listener_of(s);
         if (l->who.key && l->who.key == key) ws_session_close(s, CLOSE_TOKEN, STR("Key revoked"));
     }
+    socketio_recheck_key(p, key);
 }

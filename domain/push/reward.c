@@ -1,20 +1,7 @@
 /* A rewards member's transfer, told to those who may hear of him. This is the one place where it becomes events: what
  * an event of any form needs is read here once (struct reward_event), and each form that somebody listens for is made
  * once for all of its listeners. */
-#include <string.h>
-
 #include "domain/push/push_private.h"
-
-/* "rewards:john123", the topic of one member. */
-static uint64_t member_key(const struct push *p, const struct reward_member *m)
-{
-    static const char prefix[] = "rewards:";
-    enum { PREFIX = sizeof prefix - 1 };
-    char name[PREFIX + MEMBER_ID_MAX];
-    memcpy(name, prefix, PREFIX);
-    memcpy(name + PREFIX, m->id, m->id_bytes);
-    return topic_named_key(p, (struct str){ name, PREFIX + m->id_bytes });
-}
 
 static struct str text_of(const struct json *metadata, struct str name)
 {
@@ -22,8 +9,8 @@ static struct str text_of(const struct json *metadata, struct str name)
     return value && value->type == JSON_STRING ? value->text : STR_NONE;
 }
 
-static void read_event(const struct ledger_event *e, const struct reward_member *m, struct arena *arena,
-                       struct reward_event *r)
+void reward_read(const struct ledger_event *e, const struct reward_member *m, struct arena *arena,
+                 struct reward_event *r)
 {
     bool is_debit = e->debit == m->account.id;
     struct json *metadata = NULL;
@@ -43,25 +30,41 @@ static void read_event(const struct ledger_event *e, const struct reward_member 
     if (amount && amount->type == JSON_NUMBER && !json_i64(amount, &r->amount)) r->amount = 0;
 }
 
-/* points-updated on /ws, to the topics "rewards" and "rewards:<memberId>"; nobody is in both (see topic.c). */
-static void publish_canonical(struct push *p, const struct reward_event *r, uint64_t topic)
+/* One frame to those who hear all members and to those who have asked for this one; nobody is in both. */
+static void publish(struct push *p, const struct reward_event *r, enum member_form form,
+                    struct ws_frame *(*make)(struct push *p, const struct reward_event *r))
 {
-    struct ws_frame *frame = event_reward(p, r);
+    struct ws_hub *hub = &p->app->hub;
+    uint64_t one = topic_member_key(p, form, member_id(r->member));
+    if (!ws_hub_wanted(hub, p->rewards_keys[form]) && !ws_hub_wanted(hub, one)) return;
+    struct ws_frame *frame = make(p, r);
     if (!frame) return;
-    ws_hub_publish(&p->app->hub, p->rewards_key, TOPIC_SHARED, frame);
-    ws_hub_publish(&p->app->hub, topic, TOPIC_SHARED, frame);
+    ws_hub_publish(hub, p->rewards_keys[form], TOPIC_SHARED, frame);
+    ws_hub_publish(hub, one, TOPIC_SHARED, frame);
     ws_frame_unref(frame);
     p->events.value++;
 }
 
+static bool is_wanted(const struct push *p, const struct reward_member *m)
+{
+    for (int form = 0; form < MEMBER_FORMS; form++) {
+        if (ws_hub_wanted(&p->app->hub, p->rewards_keys[form]) ||
+            ws_hub_wanted(&p->app->hub, topic_member_key(p, (enum member_form) form, member_id(m))))
+            return true;
+    }
+    return false;
+}
+
 void push_reward(struct push *p, const struct ledger_event *e, const struct reward_member *m)
 {
-    uint64_t topic = member_key(p, m);
     struct arena arena;
     struct reward_event r;
-    if (!ws_hub_wanted(&p->app->hub, p->rewards_key) && !ws_hub_wanted(&p->app->hub, topic)) return;
+    if (!is_wanted(p, m)) return;
     arena_init(&arena);
-    read_event(e, m, &arena, &r);
-    publish_canonical(p, &r, topic);
+    reward_read(e, m, &arena, &r);
+    publish(p, &r, MEMBER_WS, event_reward);
+    publish(p, &r, MEMBER_BARE, socketio_reward_bare);
+    publish(p, &r, MEMBER_OFFSET, socketio_reward_offset);
+    publish(p, &r, MEMBER_PLAIN, stream_reward);
     arena_fini(&arena);
 }

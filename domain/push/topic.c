@@ -1,8 +1,12 @@
 /* Topics beyond a user's own events, and the choice among these. Who may hear what: contract/00-overview "Strict by
  * default, open on request" and 70-events. */
+#include <string.h>
+
 #include "core/mem.h"
+#include "core/must.h"
 #include "domain/push/push_private.h"
 
+enum { TOPIC_NAME_MAX = 256 };
 enum verdict { TOPIC_FINE, TOPIC_FORBIDDEN, TOPIC_UNKNOWN, TOPIC_TOO_MANY };
 
 uint64_t topic_user_key(int64_t user)
@@ -10,40 +14,67 @@ uint64_t topic_user_key(int64_t user)
     return (uint64_t) user;
 }
 
-uint64_t topic_named_key(const struct push *p, struct str name)
+/* Of one name in one form; the first byte keeps the kinds of topics apart. */
+static uint64_t named_key(const struct push *p, char kind, struct str name)
 {
-    return siphash(p->cursor_key, name.p, name.n) | (uint64_t) 1 << 63;
+    char text[1 + TOPIC_NAME_MAX] = { kind };
+    must(name.n < sizeof text);
+    if (name.n) memcpy(text + 1, name.p, name.n);
+    return siphash(p->cursor_key, text, 1 + name.n) | (uint64_t) 1 << 63;
 }
 
-static unsigned own_topic(struct str name)
+uint64_t topic_member_key(const struct push *p, enum member_form form, struct str member)
 {
+    return named_key(p, (char) ('a' + form), member);
+}
+
+uint64_t topic_payments_key(const struct push *p, enum payments_form form, struct str username)
+{
+    char lower[TOPIC_NAME_MAX];
+    if (username.n > sizeof lower) username.n = sizeof lower;
+    for (size_t i = 0; i < username.n; i++) {
+        char c = username.p[i];
+        lower[i] = (char) (c >= 'A' && c <= 'Z' ? c + 32 : c);
+    }
+    return named_key(p, (char) ('A' + form), (struct str){ lower, username.n });
+}
+
+static bool is_own(const struct caller *who, struct str username)
+{
+    return who->person && str_eq_nocase(username, str_from(who->person->username));
+}
+
+/* The user's own payments have two names. */
+static unsigned own_topic(const struct listener *l, struct str name)
+{
+    struct str rest = name, kind = str_cut(&rest, ':');
     if (str_eq(name, STR("points"))) return TOPIC_POINTS;
     if (str_eq(name, STR("payments"))) return TOPIC_PAYMENTS;
     if (str_eq(name, STR("accounts"))) return TOPIC_ACCOUNTS;
-    return 0;
+    return str_eq(kind, STR("payments")) && rest.n && is_own(&l->who, rest) ? TOPIC_PAYMENTS : 0;
 }
 
-static bool may_hear_payments(const struct listener *l, struct str username)
+bool topic_may_hear_payments(const struct push *p, const struct caller *who, struct str username)
 {
-    if (l->push->app->settings->open) return true;
-    if (l->who.key) return (l->who.scopes & SCOPE_USERSTATE) != 0;
-    return l->who.person && str_eq_nocase(username, str_from(l->who.person->username));
+    if (p->app->settings->open) return true;
+    return who->key ? (who->scopes & SCOPE_USERSTATE) != 0 : is_own(who, username);
 }
 
-static bool may_hear_rewards(const struct listener *l)
+bool topic_may_hear_rewards(const struct push *p, const struct caller *who)
 {
-    if (l->push->app->settings->open) return true;
-    if (l->who.key) return (l->who.scopes & SCOPE_REWARDS) != 0;
-    return l->who.person && l->who.person->is_admin;
+    if (p->app->settings->open) return true;
+    if (who->key) return (who->scopes & SCOPE_REWARDS) != 0;
+    return who->person && who->person->is_admin;
 }
 
 static enum verdict judge(const struct listener *l, struct str name)
 {
     struct str rest = name, kind = str_cut(&rest, ':');
-    if (own_topic(name)) return l->who.user ? TOPIC_FINE : TOPIC_FORBIDDEN;
-    if (name.n > 256 || (rest.p && rest.n == 0)) return TOPIC_UNKNOWN;
-    if (str_eq(kind, STR("payments"))) return may_hear_payments(l, rest) ? TOPIC_FINE : TOPIC_FORBIDDEN;
-    if (str_eq(kind, STR("rewards"))) return may_hear_rewards(l) ? TOPIC_FINE : TOPIC_FORBIDDEN;
+    if (own_topic(l, name)) return l->who.user ? TOPIC_FINE : TOPIC_FORBIDDEN;
+    if (name.n > TOPIC_NAME_MAX || (rest.p && rest.n == 0)) return TOPIC_UNKNOWN;
+    if (str_eq(kind, STR("payments")))
+        return topic_may_hear_payments(l->push, &l->who, rest) ? TOPIC_FINE : TOPIC_FORBIDDEN;
+    if (str_eq(kind, STR("rewards"))) return topic_may_hear_rewards(l->push, &l->who) ? TOPIC_FINE : TOPIC_FORBIDDEN;
     return TOPIC_UNKNOWN;
 }
 
@@ -80,11 +111,22 @@ static int topics_of(const struct listener *l)
     return l->topics + __builtin_popcount(l->own_mask);
 }
 
+void topic_listen(struct listener *l, struct str name, uint64_t key)
+{
+    struct extra_topic *t = mem_alloc(sizeof *t + name.n);
+    char *copy = (char *) (t + 1);
+    memcpy(copy, name.p, name.n);
+    t->name = (struct str){ copy, name.n };
+    list_append(&l->extra, &t->link);
+    ws_hub_subscribe(&l->push->app->hub, &t->subscription, ws_session_outlet(l->session), key, TOPIC_SHARED);
+    l->topics++;
+}
+
 static enum verdict join(struct listener *l, struct str name)
 {
     enum verdict verdict = judge(l, name);
     if (verdict != TOPIC_FINE) return verdict;
-    unsigned own = own_topic(name);
+    unsigned own = own_topic(l, name);
     if (own) {
         if (!(l->own_mask & own) && topics_of(l) >= TOPICS_MAX) return TOPIC_TOO_MANY;
         set_own(l, l->own_mask | own);
@@ -92,21 +134,16 @@ static enum verdict join(struct listener *l, struct str name)
     }
     if (find_extra(l, name)) return TOPIC_FINE;
     if (topics_of(l) >= TOPICS_MAX) return TOPIC_TOO_MANY;
-    struct extra_topic *t = mem_alloc(sizeof *t + name.n);
-    char *copy = (char *) (t + 1);
-    for (size_t i = 0; i < name.n; i++) copy[i] = name.p[i];
-    t->name = (struct str){ copy, name.n };
-    list_append(&l->extra, &t->link);
-    ws_hub_subscribe(&l->push->app->hub, &t->subscription, ws_session_outlet(l->session),
-                     topic_named_key(l->push, name), TOPIC_SHARED);
-    l->topics++;
+    struct str rest = name, kind = str_cut(&rest, ':');
+    topic_listen(l, name, str_eq(kind, STR("payments")) ? topic_payments_key(l->push, PAYMENTS_WS, rest)
+                                                        : topic_member_key(l->push, MEMBER_WS, rest));
     mute_members(l);
     return TOPIC_FINE;
 }
 
 static void leave(struct listener *l, struct str name)
 {
-    unsigned own = own_topic(name);
+    unsigned own = own_topic(l, name);
     if (own) set_own(l, l->own_mask & ~own);
     struct extra_topic *t = find_extra(l, name);
     if (!t) return;

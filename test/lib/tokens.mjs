@@ -15,3 +15,8 @@ export function sign(claims, secret, { alg = 'HS256', header = {}, hash = HASHES
 
 /** A token that says it needs no signature. */
 export const unsigned = (claims, alg = 'none') => `${encode({ alg, typ: 'JWT' })}.${encode(claims)}.`;
+
+/** One more token of the person's, by the operator's command; `ttl` in seconds. */
+export async function tokenOf(server, { email }, ttl) {
+  return (await server.command('token', '--email', email, ...(ttl ? ['--ttl', String(ttl)] : []))).trim();
+}

@@ -2,6 +2,7 @@
 // every event field by field, and nothing to anybody else.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { socket } from '../lib/client.mjs';
 import { settledCustomer } from '../lib/listen.mjs';
 import { shop } from '../lib/members.mjs';
 import { customer, fund, openAccount, register, systemUser, transfer } from '../lib/people.mjs';
@@ -243,21 +244,24 @@ describe('payments of a username', () => {
     const [ada, bob] = [await signUp(server), await signUp(server, { name: 'Bob Ray' })];
     const name = ada.email.split('@')[0];
     const [userstate, rewards] = [await shop(server, 'userstate'), await shop(server, 'rewards')];
+    const witness = await patron(server, ada);
+    await witness.ask('subscribe:payment', { username: name });
     const matrix = [
       [{ auth: { token: ada.token } }, true], [{ auth: { token: bob.token } }, false], [{}, false],
       [{ auth: { key: userstate.basic } }, true], [{ headers: userstate.headers }, true],
       [{ auth: { key: rewards.basic } }, false], [{ auth: { token: admin.token } }, false],
     ];
-    for (const [options, may] of matrix) {
+    for (const [i, [options, may]] of matrix.entries()) {
       const one = await new Patron(server, options).connected();
       assert.deepEqual(await one.ask('subscribe:payment', { username: name.toUpperCase() }), may ? FINE : DENIED,
         JSON.stringify(options));
       await tellPayment(server, ada, { invoiceId: 'inv', status: 'CANCELLED', amount: 1 });
-      if (may) assert.equal((await one.heard('payment:status:update')).length, 1);
+      await witness.heard('payment:status:update', i + 1);
       await settled(one);
       assert.equal(events(one).length, may ? 1 : 0);
       await one.leave();
     }
+    await witness.leave();
   });
 
   test('with TALLY_OPEN a bare username is enough, as in the seed', async () => {
@@ -270,6 +274,26 @@ describe('payments of a username', () => {
     assert.equal(one.events.length, 1);
     assert.equal(one.events[0].args.length, 1, 'what cannot be resent has no offset');
     await one.leave();
+  });
+
+  test('and on /ws, once, whichever of its names one\'s own was subscribed by', async () => {
+    const [ada, userstate] = [await signUp(server), await shop(server, 'userstate')];
+    const topics = [`payments:${ada.email.split('@')[0].toUpperCase()}`];
+    const desk = await socket(server, { headers: userstate.headers });
+    const hers = await socket(server, { token: ada.token });
+    for (const ws of [hers, desk]) {
+      ws.send({ type: 'subscribe', topics });
+      assert.deepEqual((await ws.next('subscribed')).topics, topics);
+    }
+    await tellPayment(server, ada, { invoiceId: 'inv_4', status: 'EXPIRED', amount: 1 });
+    for (const ws of [hers, desk]) {
+      const { data, cursor } = await ws.next('payment-status');
+      assert.deepEqual([data.invoiceId, typeof cursor], ['inv_4', ws === hers ? 'string' : 'undefined']);
+      ws.send({ type: 'ping' });
+      await ws.next('pong');
+      assert.equal(ws.frames.filter(({ type }) => type === 'payment-status').length, 1);
+      await ws.close();
+    }
   });
 
   test('at most a hundred', async () => {

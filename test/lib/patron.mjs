@@ -23,7 +23,7 @@ export class Patron {
       reconnectionDelay: 20, reconnectionDelayMax: 100, randomizationFactor: 0, ...options,
     });
     this.socket.onAny((name, ...args) => this.events.push({ name, args }));
-    this.socket.on('connect', () => this.connects.push({ recovered: this.socket.recovered }));
+    this.socket.on('connect', () => this.connects.push({ recovered: Boolean(this.socket.recovered) }));
     this.socket.on('disconnect', (reason) => this.ends.push(reason));
     this.socket.on('connect_error', (error) => this.errors.push(error.message));
     open.add(this);

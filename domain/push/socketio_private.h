@@ -35,7 +35,6 @@ struct patron {
     struct wheel_timer expiry;  /* of the token */
     struct arrival *arrival;    /* until he hears live events; or NULL */
     uint16_t room_count;        /* presence not counted */
-    uint8_t user_room;          /* enum user_room: where `own` is, or will be */
     bool own_payments;
 };
 

@@ -109,10 +109,9 @@ static enum user_room user_room_of(const struct patron *m)
 static void place_user(struct patron *m)
 {
     unsigned mask = TOPIC_POINTS | TOPIC_ACCOUNTS | (m->own_payments ? TOPIC_PAYMENTS : 0);
-    m->user_room = (uint8_t) user_room_of(m);
     if (!m->who.user || m->arrival) return;
     unsubscribe(m, &m->own);
-    subscribe(m, &m->own, room_user_key(m->who.user, m->user_room), mask);
+    subscribe(m, &m->own, room_user_key(m->who.user, user_room_of(m)), mask);
 }
 
 static void listen_to(struct patron *m, struct room *r)

@@ -90,8 +90,10 @@ static struct ws_frame *frame_of(const struct push *p, const struct news *n, enu
 {
     struct offset offset = { room == ROOM_PAYMENTS ? 'p' : 'n', n->person->id, n->cursor };
     const struct offset *kept = room == ROOM_BARE ? NULL : &offset;
-    struct ws_frame *frame = n->transfer ? socketio_frame_transfer(p, n->transfer, n->account, n->person, kept)
-                                         : socketio_frame_inbox(p, n->type, n->data, n->at_us, kept);
+    struct ws_frame *frame = NULL;
+    if (n->transfer) frame = socketio_frame_transfer(p, n->transfer, n->account, n->person, kept);
+    else if (room != ROOM_PERSONAL || n->mask != TOPIC_PAYMENTS) /* nobody there hears of payments */
+        frame = socketio_frame_inbox(p, n->type, n->data, n->at_us, kept);
     return frame || !kept || n->seq % OFFSET_EVERY ? frame : socketio_frame_offset(p, NSP_ROOT, kept);
 }
 
@@ -99,8 +101,8 @@ static void tell(struct push *p, const struct news *n)
 {
     for (int room = ROOM_PERSONAL; room <= ROOM_BARE; room++) {
         uint64_t key = room_user_key(n->person->id, (enum user_room) room);
-        if (room == ROOM_PERSONAL && n->mask == TOPIC_PAYMENTS) continue; /* nobody there hears of payments */
-        if (ws_hub_wanted(&p->app->hub, key)) publish(p, key, n->mask, frame_of(p, n, (enum user_room) room));
+        unsigned mask = room == ROOM_BARE ? n->mask : TOPIC_OWN; /* only there some hear of payments and some do not */
+        if (ws_hub_wanted(&p->app->hub, key)) publish(p, key, mask, frame_of(p, n, (enum user_room) room));
     }
 }
 

@@ -332,3 +332,19 @@ test('under load, cut at any moment: no gap, no double', { timeout: 120_000 }, a
     await one.leave();
   }
 });
+
+test('events that have no form here do not make a client fall behind', async () => {
+  const person = await ada();
+  const one = await patron(server, person);
+  // Points are no event of Socket.IO's; 1100 grants are more than could be resent.
+  for (let i = 0; i < 11; i++) {
+    await Promise.all(Array.from({ length: 100 }, () => points(server, admin, person, 1)));
+  }
+  await one.heard('tally:offset', 4);
+  await one.cut();
+  await give(person, [1]);
+  assert.equal(await one.comeBack(), true);
+  await one.heard('balance-updated');
+  assert.deepEqual(deltas(one), [1]);
+  await one.leave();
+});

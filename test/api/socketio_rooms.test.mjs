@@ -82,7 +82,7 @@ describe('the personal room', () => {
   });
 
   test('referral-reward, to the referrer', async () => {
-    const ada = await signUp(server);
+    const ada = await signUp(server, { name: 'Fay Friend' });
     const one = await patron(server, ada);
     const bob = await signUp(server, { name: 'Jane Doe', code: ada.code });
     const his = await patron(server, bob);
@@ -217,10 +217,11 @@ describe('who connects', () => {
 });
 
 describe('payments of a username', () => {
+  const payer = (where) => signUp(where, { name: 'Eve Payer' });
   const events = (one) => one.said('payment:status:update');
 
   test('field by field, PAID and not', async () => {
-    const ada = await signUp(server);
+    const ada = await payer(server);
     const one = await patron(server, ada);
     const username = ada.email.split('@')[0];
     assert.deepEqual(await one.ask('subscribe:payment', { username }), FINE);
@@ -241,7 +242,7 @@ describe('payments of a username', () => {
   });
 
   test('who may: one\'s own, or a key with the scope', async () => {
-    const [ada, bob] = [await signUp(server), await signUp(server, { name: 'Bob Ray' })];
+    const [ada, bob] = [await payer(server), await signUp(server, { name: 'Bob Ray' })];
     const name = ada.email.split('@')[0];
     const [userstate, rewards] = [await shop(server, 'userstate'), await shop(server, 'rewards')];
     const witness = await patron(server, ada);
@@ -265,7 +266,7 @@ describe('payments of a username', () => {
   });
 
   test('with TALLY_OPEN a bare username is enough, as in the seed', async () => {
-    const ada = await signUp(open);
+    const ada = await payer(open);
     const one = await new Patron(open).connected();
     assert.deepEqual(await one.ask('subscribe:payment', { username: ada.email.split('@')[0] }), FINE);
     assert.deepEqual(await one.ask('subscribe:payment', { username: 'nobody.at.all' }), FINE);
@@ -276,8 +277,35 @@ describe('payments of a username', () => {
     await one.leave();
   });
 
+  test('a checkout that is paid, and one that is cancelled, by the provider of the sandbox', async () => {
+    const ada = await payer(open);
+    const checkout = async (amount) => {
+      const reply = await ada.api.post('/payment-checkout', { body: { amount, description: 'Top-up' } });
+      assert.equal(reply.status, 201, reply.text);
+      return reply.json;
+    };
+    const [paid, cancelled] = [await checkout(100000), await checkout(7.5)];
+    const [follower, hers] = [await new Patron(open).connected(), await patron(open, ada)];
+    for (const one of [follower, hers]) {
+      assert.deepEqual(await one.ask('subscribe:payment', { username: paid.username }), FINE);
+    }
+    const { json: { paid_at: paidAt } } = await ada.api.post(`/sandbox/invoices/${paid.invoice_id}/pay`);
+    assert.match(paidAt, TIME);
+    await ada.api.post('/invoice/cancel/xendit', { body: { invoice_id: cancelled.invoice_id } });
+    for (const one of [follower, hers]) {
+      assert.deepEqual(await one.heard('payment:status:update', 2), [
+        { invoice_id: paid.invoice_id, status: 'PAID', amount: 100000, paid_at: paidAt },
+        { invoice_id: cancelled.invoice_id, status: 'CANCELLED', amount: 7.5, paid_at: null },
+      ]);
+    }
+    const [wallet] = await hers.heard('balance-updated');
+    assert.deepEqual([wallet.kind, wallet.delta, wallet.balance], ['wallet', 100000, 100000]);
+    assert.deepEqual(follower.said('balance-updated'), []);
+    await Promise.all([follower.leave(), hers.leave()]);
+  });
+
   test('and on /ws, once, whichever of its names one\'s own was subscribed by', async () => {
-    const [ada, userstate] = [await signUp(server), await shop(server, 'userstate')];
+    const [ada, userstate] = [await payer(server), await shop(server, 'userstate')];
     const topics = [`payments:${ada.email.split('@')[0].toUpperCase()}`];
     const desk = await socket(server, { headers: userstate.headers });
     const hers = await socket(server, { token: ada.token });

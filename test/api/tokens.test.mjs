@@ -19,6 +19,8 @@ const SPECIAL = {
   'BANK-07': { message: 'Only the system user can inject funds', flag: 'system', scope: 'system' },
   'BANK-25': { message: 'Forbidden', flag: 'system', scope: 'system' },
   'POINTS-09': { message: 'Admin access required', flag: 'admin' },
+  ...Object.fromEntries(['01', '02', '03', '04', '05', '08', '09', '10', '11'].map((number) =>
+    [`REW-${number}`, { message: 'Forbidden', flag: 'admin', scope: 'rewards' }])),
 };
 
 let server;

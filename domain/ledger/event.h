@@ -11,7 +11,7 @@ struct ledger_event {
     int64_t debit, credit, amount;
     int64_t debit_after, debit_version;       /* INT64_MIN on an unbounded side */
     int64_t credit_after, credit_version;
-    int64_t lifetime_after;                   /* INT64_MIN: no points earned */
+    int64_t lifetime_after;                   /* INT64_MIN: no points moved */
     int64_t at_us;                            /* created_at */
     struct str kind, reference_type, reference_id, metadata;   /* views of the message */
 };

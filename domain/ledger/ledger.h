@@ -38,7 +38,7 @@ struct posted {
     int64_t debit, credit, amount;
     int64_t debit_after, debit_version;       /* INT64_MIN on an unbounded side */
     int64_t credit_after, credit_version;
-    int64_t lifetime_after;                   /* INT64_MIN when no points were earned */
+    int64_t lifetime_after;                   /* of the points account; INT64_MIN: no points moved */
 };
 
 struct posting {
@@ -59,7 +59,7 @@ struct posting {
     int attached_count;
     /* Called whenever the posting has been decided in its favour, before it is committed (again when it must be
      * decided anew): may look at `posted` (ids included) and at the lifetime points before (of the first
-     * account that earns or loses some by it, else 0), and (re)write attached rows. No I/O. May be NULL. */
+     * points account that moves, else 0), and (re)write attached rows. No I/O. May be NULL. */
     void (*decided)(struct posting *p, int64_t lifetime_before);
     void (*done)(struct posting *p, enum err err);
     void *arg;

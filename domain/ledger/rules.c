@@ -59,6 +59,8 @@ static void keep(struct rules_verdict *v, struct rules_account *a)
 static bool move_debit(struct rules_verdict *v, struct rules_account *a, const struct leg *leg, struct posted *posted)
 {
     int sign = transfer_lifetime_debit(leg->kind);
+    /* Spending leaves the points ever earned as they are; it tells them all the same, as they were then. */
+    bool tells = sign || a->asset == ASSET_PTS;
     posted->debit_after = posted->debit_version = INT64_MIN;
     if (a->unbounded) {
         keep(v, a);
@@ -73,14 +75,14 @@ static bool move_debit(struct rules_verdict *v, struct rules_account *a, const s
         v->outcome = POSTING_OVERFLOW;
         return false;
     }
-    if (sign && !v->lifetime_before) v->lifetime_before = a->lifetime;
+    if (tells && !v->lifetime_before) v->lifetime_before = a->lifetime;
     keep(v, a);
     a->balance -= leg->amount;
     a->version++;
     a->lifetime = lifetime;
     posted->debit_after = a->balance;
     posted->debit_version = a->version;
-    if (sign) posted->lifetime_after = lifetime;
+    if (tells) posted->lifetime_after = lifetime;
     return true;
 }
 

@@ -29,7 +29,7 @@ struct rules_change {
 
 struct rules_verdict {
     enum outcome outcome;
-    int64_t lifetime_before;      /* of the first account that earns or loses points by it; else 0 */
+    int64_t lifetime_before;      /* of the first points account that moves; else 0 */
     int changed;                  /* one entry for each side of each leg, in order; unbounded ones stay */
     struct rules_change before[2 * POSTING_LEGS_MAX];
 };

@@ -8,6 +8,7 @@
 enum {
     POLL_MS = 100,
     DEFERRALS_MAX = 30,
+    UNTOLD_DEFERRALS_MAX = 3,
     PART_BYTES = 64 << 10, /* about so much is read at once */
     PART_EVENTS_FIRST = 25,
     PART_EVENTS_MIN = 5,
@@ -200,6 +201,16 @@ static bool is_ahead(const struct catchup *c, int64_t *account, int64_t *seq)
     return false;
 }
 
+/* Committed here, and still to come by the stream: whoever has seen the answer expects it among what he missed. */
+static bool is_untold(const struct catchup *c)
+{
+    const struct account *a = c->person ? c->person->accounts : NULL;
+    for (; a; a = a->next) {
+        if (!a->unbounded && a->version > a->pushed) return true;
+    }
+    return false;
+}
+
 /* Either the stream that feeds us lags badly: another process, or we later, will do better. Or nothing of the kind
  * ever happened. */
 static void on_probed(struct catchup *c)
@@ -210,7 +221,11 @@ static void on_probed(struct catchup *c)
 static void begin(struct catchup *c)
 {
     int64_t account, seq;
-    if (!is_ahead(c, &account, &seq)) {
+    /* Not for long: of an account that never rests something is always under way. */
+    if (c->deferrals < UNTOLD_DEFERRALS_MAX && is_untold(c)) {
+        c->deferrals++;
+        defer(c);
+    } else if (!is_ahead(c, &account, &seq)) {
         c->caught_up = true;
         if (c->listener->ready && !c->listener->ready(c->owner, c)) fail(c, CATCHUP_TOO_MUCH);
         else go_on(c);

@@ -6,6 +6,7 @@
  *
  *     cursor ahead of us (another process was faster) ──> deferred, looked at again every 100 ms; after 3 s the tables
  *                            tell whether we are behind (AWAY) or the cursor is of another world (UNKNOWN)
+ *     something committed here has not come by the stream yet ──> deferred likewise, for 300 ms at most
  *     not ahead ──> ready ──> for each stream: behind? read the next part … none behind ──> caught_up
  *                              └── the client reads slowly: deferred until it has taken what waits */
 #pragma once

@@ -201,6 +201,17 @@ START_TEST(posted_tells_both_sides_after_each_leg)
 }
 END_TEST
 
+START_TEST(spending_tells_the_points_ever_earned)
+{
+    struct posting p = { .leg_count = 1, .legs = { POINTS(PTS, P_ISSUER, 5, "redeem") } };
+    struct rules_verdict v;
+    rules_decide(&lookup, NULL, &p, &v);
+    ck_assert_int_eq(v.outcome, POSTING_DONE);
+    ck_assert_int_eq(v.lifetime_before, 40);
+    ck_assert_int_eq(p.posted[0].lifetime_after, 40);
+}
+END_TEST
+
 START_TEST(every_outcome_of_the_rules_stands_in_the_table)
 {
     bool told[OUTCOME_COUNT] = { false };
@@ -239,6 +250,7 @@ int main(void)
     tcase_add_loop_test(c, rule, 0, RULES);
     tcase_add_loop_test(c, undone_it_never_was, 0, RULES);
     tcase_add_test(c, posted_tells_both_sides_after_each_leg);
+    tcase_add_test(c, spending_tells_the_points_ever_earned);
     tcase_add_test(c, every_outcome_of_the_rules_stands_in_the_table);
     tcase_add_test(c, names_are_read_as_they_are_written);
     suite_add_tcase(suite, c);

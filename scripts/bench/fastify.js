@@ -1,17 +1,22 @@
 // The peer: what tallyd does for a bank's transfers and balances, the way a good Node engineer writes it: fastify
-// with schemas, one prepared call per transfer (naive.sql), @fastify/jwt with its cache of verified tokens.
-// Settings: PORT, DATABASE_URL, JWT_SECRET.
+// with schemas, one prepared call per transfer (naive.sql), @fastify/jwt with its cache of verified tokens; and points
+// out of Redis. Settings: PORT, DATABASE_URL, JWT_SECRET; for the points REDIS_URL.
 import Fastify from 'fastify';
 import jwt from '@fastify/jwt';
+import { Redis } from 'ioredis';
 import pg from 'pg';
 
 pg.types.setTypeParser(pg.types.builtins.INT8, Number);
 const pool = new pg.Pool({ connectionString: process.env.DATABASE_URL, max: 20 });
+const redis = process.env.REDIS_URL ? new Redis(process.env.REDIS_URL, { enableAutoPipelining: true }) : null;
+const POINTS_SECONDS = 300;
+
 const prepared = (name, text) => async (...values) => (await pool.query({ name, text, values })).rows[0];
 const sql = {
     transfer: prepared('transfer', 'SELECT transfer($1, $2, $3, $4, $5) AS id'),
     transferred: prepared('transferred', 'SELECT debit, credit, amount FROM transfer WHERE id = $1'),
     balance: prepared('balance', 'SELECT balance FROM account WHERE id = $1 AND user_id = $2'),
+    points: prepared('points', 'SELECT sum(balance)::bigint AS points FROM account WHERE user_id = $1'),
 };
 
 const app = Fastify({ logger: false });
@@ -66,6 +71,18 @@ app.post('/api/transactions', {
         message: made > 0 ? 'Transaction completed successfully' : 'Transaction already processed',
         transaction: { id: Math.abs(made), fromAccount, toAccount, amount, idempotencyKey, status: 'completed' },
     };
+});
+
+app.get('/rewards/points/:userId', {
+    schema: { params: object({ userId: id }), response: { 200: object({ userId: id, points: { type: 'integer' } }) } },
+}, async (request, reply) => {
+    const { userId } = request.params;
+    const cached = await redis.get(`points:${userId}`);
+    if (cached !== null) return { userId, points: Number(cached) };
+    const { points } = await sql.points(userId);
+    if (points === null) return reply.code(404).send({ message: 'User not found' });
+    await redis.set(`points:${userId}`, points, 'EX', POINTS_SECONDS);
+    return { userId, points };
 });
 
 app.get('/health', async () => ({ status: 'ok' }));

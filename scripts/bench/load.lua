@@ -1,6 +1,8 @@
 -- The requests of all HTTP rows, and what came of them as one line of JSON.
 --   wrk … -s load.lua URL -- WHAT FILE SEED [PAUSE_MS]
--- WHAT: health, balance, transfer, or hot (transfers that all debit the first account).
+-- WHAT: health, balance, transfer, or hot (transfers that all debit the first account);
+--   earn, redeem and points of the members member-1 …, one for each user; redeem-points, my-points; board-all,
+--   board-month, board-week; analytics.
 -- FILE: a line for each user: token, tab, account ids separated by commas. PAUSE_MS: the mean time between a
 -- reply and the connection's next request.
 -- Requests are built as text and replies are not looked at here (wrk counts the bad ones): the generator shares
@@ -54,13 +56,54 @@ local function transfer(seed, first_only)
     end
 end
 
+-- A user's member is called after his line; the peer has but the number.
+local function member(i)
+    return (#accounts[1] == 24 and "member-" or "") .. i
+end
+
+-- One text for each user, made before the first is sent.
+local function texts(make)
+    local made = {}
+    for i, token in ipairs(heads) do made[i] = make(i, token) end
+    return function() return made[random(#made)] end
+end
+
+local function read(path)
+    return texts(function(_, token) return head("GET", path, token, "\r\n") end)
+end
+
+local function read_member()
+    return texts(function(i) return head("GET", "/rewards/points/" .. member(i), nil, "\r\n") end)
+end
+
+local function post(path, body, signed_in)
+    local more = format("Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", #body, body)
+    return texts(function(i, token)
+        return head("POST", (path:gsub("MEMBER", member(i))), signed_in and token, more)
+    end)
+end
+
+local kinds = {
+    health = health, balance = balance, transfer = transfer,
+    hot = function(seed) return transfer(seed, true) end,
+    earn = function()
+        return post("/rewards/add-points/MEMBER", '{"points":1,"category":"shopping","amount":1}')
+    end,
+    redeem = function() return post("/rewards/redeem/MEMBER", '{"pointsToRedeem":50,"rewardType":"discount"}') end,
+    points = read_member,
+    ["redeem-points"] = function() return post("/api/points/redeem", '{"amount":1}', true) end,
+    ["my-points"] = function() return read("/api/points/my-points") end,
+    ["board-all"] = function() return read("/api/points/leaderboard?period=all") end,
+    ["board-month"] = function() return read("/api/points/leaderboard?period=month") end,
+    ["board-week"] = function() return read("/api/points/leaderboard?period=week") end,
+    analytics = function() return read("/analytics/rewards-distribution") end,
+}
+
 function init(args)
     local what, seed, pause = args[1], tonumber(args[3]), tonumber(args[4])
     math.randomseed(seed)
     if what ~= "health" then read_accounts(args[2]) end
-    if what == "health" then request = health()
-    elseif what == "balance" then request = balance()
-    else request = transfer(seed, what == "hot") end
+    request = kinds[what](seed)
     if pause then delay = function() return random(0, 2 * pause) end end
 end
 

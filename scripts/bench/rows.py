@@ -4,7 +4,7 @@ import os
 
 from machine import median, run, say
 from pgbench import best
-from sockets import Wsload, fan_out_tally
+from sockets import Wsload, fan_out_rewards, fan_out_tally
 from table import Line
 
 
@@ -100,29 +100,83 @@ def idle_memory(bench):
                1.0, 0.6, down=True, digits=2)
 
 
-def fan_out(bench, row, window, least, aim):
-    tally, ws = bench.people(), bench.broadcast()
+def fan_out(bench, row, what, against, window, least, aim, caused, contenders, **peer_options):
+    """The same number of bytes for both."""
+    ours_at, theirs_at = contenders
+    joined = ", sixteen events under way" if window > 1 else ""
     for conns in bench.fans:
         ours, theirs = [], []
         for _ in range(bench.turns):
-            with tally:
-                ours.append(fan_out_tally(bench, tally, conns, window))
-            # The same number of bytes for both.
-            with ws, Wsload(bench, ws, conns, what="broadcast", window=window, size=ours[-1]["event_bytes"]) as load:
+            with ours_at:
+                ours.append(caused(bench, ours_at, conns, window))
+            with theirs_at, Wsload(bench, theirs_at, conns, what="broadcast", window=window,
+                                   size=ours[-1]["event_bytes"], **peer_options) as load:
                 theirs.append(load.measured())
-            say(f"{conns:,} subscribers, window {window}: {ours[-1]['per_cpu']:,.0f} against "
+            say(f"{conns:,} {what}, window {window}: {ours[-1]['per_cpu']:,.0f} against "
                 f"{theirs[-1]['per_cpu']:,.0f} deliveries a CPU second")
-        joined = ", sixteen events under way" if window > 1 else ""
-        yield Line(row, f"one event to {conns:,} subscribers{joined}", "ws from npm", "/CPU s",
+        yield Line(row, f"one event to {conns:,} {what}{joined}", against, "/CPU s",
                    [r["per_cpu"] for r in ours], [r["per_cpu"] for r in theirs], least, aim)
 
 
 def fan_out_single(bench):
-    yield from fan_out(bench, 9, 1, 1.4, 1.8)
+    yield from fan_out(bench, 9, "subscribers", "ws from npm", 1, 1.4, 1.8, fan_out_tally,
+                       (bench.people(), bench.broadcast()))
 
 
 def fan_out_joined(bench):
-    yield from fan_out(bench, 10, 16, 8, 15)
+    yield from fan_out(bench, 10, "subscribers", "ws from npm", 16, 8, 15, fan_out_tally,
+                       (bench.people(), bench.broadcast()))
+
+
+def socketio_single(bench):
+    yield from fan_out(bench, 16, "Socket.IO clients", "socket.io 4", 1, 2.2, 2.8, fan_out_rewards,
+                       (bench.open_doors(), bench.socketio()), socketio=1)
+
+
+def socketio_joined(bench):
+    yield from fan_out(bench, 17, "Socket.IO clients", "socket.io 4", 16, 5, 10, fan_out_rewards,
+                       (bench.open_doors(), bench.socketio()), socketio=1)
+
+
+def idle_each(bench, server, conns):
+    with server:
+        bench.settle(2)
+        empty = server.rss_kib()
+        with Wsload(bench, server, conns, what="idle", socketio=1) as load:
+            bench.settle(5)
+            each = (server.rss_kib() - empty) / conns
+            load.end()
+    say(f"{server.name}: {conns:,} idle Socket.IO connections, {each:.2f} KiB each")
+    return each
+
+
+def socketio_memory(bench):
+    conns = max(bench.fans)
+    ours, theirs = idle_each(bench, bench.open_doors(), conns), idle_each(bench, bench.socketio(), conns)
+    yield Line(18, f"memory of an idle Socket.IO connection ({conns:,})", "socket.io 4", " KiB", [ours], [theirs],
+               0.15, 0.08, down=True, digits=2)
+
+
+def points_reads(bench):
+    tally, peer = bench.open_doors(), bench.fastify_redis()
+    mine, member, theirs = [], [], []
+    for _ in range(bench.turns):
+        mine.append(tally.turn("my-points"))
+        member.append(tally.turn("points"))
+        theirs.append(peer.turn("points"))
+    yield Line(13, "GET /api/points/my-points", "fastify + Redis", "/s", rates(mine), rates(theirs), 1.8, 2.5)
+    yield Line(14, "GET /rewards/points/:id", "fastify + Redis", "/s", rates(member), rates(theirs), 1.8, 2.5)
+
+
+def points_moves(bench):
+    tally, runs = bench.open_doors(), {"transfer": [], "earn": [], "redeem": [], "redeem-points": []}
+    for _ in range(bench.turns):
+        for what, list_of in runs.items():
+            list_of.append(tally.turn(what))
+    for what, name in (("earn", "earnings of members"), ("redeem", "redemptions of members"),
+                       ("redeem-points", "redemptions to codes (POINTS-06)")):
+        yield Line(15, name, "bank transfers of the same server", "/s", rates(runs[what]), rates(runs["transfer"]),
+                   0.5, 0.7)
 
 
 def commit_to_frame(bench):
@@ -164,7 +218,7 @@ def one_client(bench):
         with tally:
             result = json.loads(run([os.path.join(bench.dir, "oneclient"), str(tally.port), tally.file,
                                      str(bench.seed()), str(bench.warmup), str(bench.seconds)]))
-        tally.made += result["made"]
+        tally.made["bank"] += result["made"]
         bench.expect(result["bad"] == 0, f"{tally.name}: every reply is 2xx", f"one client: {result['bad']} are not")
         waits = pgbench.waits_us(bench.seconds)
         ours.append(result["p99_us"])
@@ -178,5 +232,6 @@ def one_client(bench):
 MEASUREMENTS = [
     ((7,), health), ((6,), balances), ((1, 2), transfers), ((3,), hot_account), ((12,), one_client),
     ((11,), commit_to_frame), ((8,), idle_memory), ((9,), fan_out_single), ((10,), fan_out_joined),
-    ((5,), many_accounts), ((4,), long_history),
+    ((13, 14), points_reads), ((15,), points_moves), ((18,), socketio_memory), ((16,), socketio_single),
+    ((17,), socketio_joined), ((5,), many_accounts), ((4,), long_history),
 ]

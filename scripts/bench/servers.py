@@ -1,11 +1,14 @@
 """The contenders: each with its database, its accounts and what was acknowledged to its clients."""
 import base64
+import collections
 import concurrent.futures
+import contextlib
 import hashlib
 import hmac
 import http.client
 import json
 import os
+import socket
 import subprocess
 import threading
 import time
@@ -15,6 +18,8 @@ from machine import HERE, ROOT, Process, cpu_seconds, free_port, rss_kib, run, s
 SECRET = "bench-secret-bench-secret-bench-secret"
 FUNDS = 1_000_000_000            # units in each account: enough for the hot one
 TALLYD = os.path.join(ROOT, "build", "tallyd")
+# What wrk may ask that moves something, and the kind of account it is counted at.
+MOVES = {"transfer": "bank", "hot": "bank", "earn": "reward_points", "redeem": "reward_points", "redeem-points": "points"}
 
 
 def token(user, name, jti):
@@ -36,10 +41,11 @@ class Server:
 
     def __init__(self, bench, name, args, env=None):
         self.bench, self.name, self.args = bench, name, args
-        self.env = dict(os.environ, NODE_ENV="production", **(env or {}))
+        self.env = dict(os.environ, **{"NODE_ENV": "production", **(env or {})})
         self.file = os.path.join(bench.dir, name + ".accounts")
         self.process, self.port = None, None
-        self.made, self.unsure = 0, 0    # acknowledged transfers; those under way when wrk hung up
+        # By kind of account: acknowledged transfers; those under way when wrk hung up.
+        self.made, self.unsure = collections.Counter(), collections.Counter()
 
     def __enter__(self):
         self.port = free_port()
@@ -87,14 +93,14 @@ class Server:
         result["cpu_us"] = result["cpu"] / max(1, result["requests"]) * 1e6
         self.bench.expect(result["bad"] == 0 and result["broken"] == 0, f"{self.name}: every reply is 2xx",
                           f"{what}: {result['bad']} are not, {result['broken']} connections broke")
-        if what in ("transfer", "hot"):
-            self.made += result["requests"] - result["bad"]
-            self.unsure += connections
+        if what in MOVES:
+            self.made[MOVES[what]] += result["requests"] - result["bad"]
+            self.unsure[MOVES[what]] += connections
         return result
 
     def turn(self, what, **more):
         """Start, warm up, measure, stop."""
-        if what in ("transfer", "hot"):
+        if what in MOVES:
             self.bench.db.checkpoint()
         with self:
             self.wrk(what, self.bench.warmup, **more)
@@ -102,9 +108,10 @@ class Server:
         say(f"{self.name}: {what} {result['rate']:,.0f}/s, server CPU {result['cpu']:.1f} s")
         return result
 
-    def check_made(self, made):
-        self.bench.expect(self.made <= made <= self.made + self.unsure, f"{self.name}: one transfer for each 2xx",
-                          f"{self.made} acknowledged, {made} made, at most {self.unsure} under way when wrk hung up")
+    def check_made(self, kind, made):
+        known, unsure = self.made[kind], self.unsure[kind]
+        self.bench.expect(known <= made <= known + unsure, f"{self.name}: one {kind} transfer for each 2xx",
+                          f"{known} acknowledged, {made} made, at most {unsure} under way when wrk hung up")
 
 
 class Tally(Server):
@@ -112,8 +119,8 @@ class Tally(Server):
 
     path = "/ready"
 
-    def __init__(self, bench, name, users, accounts, history=0):
-        super().__init__(bench, "tallyd_" + name, lambda port: [TALLYD, "serve"])
+    def __init__(self, bench, name, users, accounts, history=0, env=None):
+        super().__init__(bench, "tallyd_" + name, lambda port: [TALLYD, "serve"], env)
         self.users, self.accounts = users, accounts
         self.database = self.name
         self.env.update(HOST="127.0.0.1", DATABASE_URL=bench.db.url(self.database), JWT_SECRET=SECRET,
@@ -127,15 +134,28 @@ class Tally(Server):
         if history:
             self.write_history(history)
         self.before = self.state()
-        self.granted = 0
 
     def ended(self, status):
         self.bench.expect(status == 0, f"{self.name}: ends well", f"exit status {status}: {self.process.tail()}")
 
     def state(self):
-        """Versions (two for each transfer between bounded accounts) and money."""
-        return [int(x) for x in self.bench.db.sql(
-            self.database, "SELECT sum(version), sum(balance) FROM account WHERE kind = 'bank'").split("|")]
+        """By kind of account: transfers it has seen, and what lies there. Between bank accounts a transfer is seen twice."""
+        rows = self.bench.db.sql(self.database, "SELECT kind, sum(version) / CASE kind WHEN 'bank' THEN 2 ELSE 1 END, "
+                                                "sum(balance) FROM account GROUP BY kind")
+        state = {kind: (int(float(moved)), int(held)) for kind, moved, held in (r.split("|") for r in rows.splitlines())}
+        return collections.defaultdict(lambda: (0, 0), state)
+
+    @contextlib.contextmanager
+    def no_indexes(self):
+        """Building those of the transfers at once is far quicker than keeping them for each row."""
+        db, name = self.bench.db, self.database
+        indexes = db.sql(name, "SELECT indexname || '|' || indexdef FROM pg_indexes "
+                               "WHERE tablename = 'transfer' AND indexname <> 'transfer_pkey'").splitlines()
+        for index in indexes:
+            db.sql(name, "DROP INDEX " + index.split("|")[0])
+        yield
+        for index in indexes:
+            db.sql(name, "SET maintenance_work_mem = '1GB'; " + index.split("|", 1)[1])
 
     def write_history(self, count):
         db, name = self.bench.db, self.database
@@ -144,19 +164,13 @@ class Tally(Server):
         half = total // 2
         rounds = -(-count // half // 2) * 2
         before = db.sql(name, "SELECT max(id) FROM transfer")
-        # Building an index at once is far quicker than keeping it for each row.
-        indexes = db.sql(name, "SELECT indexname || '|' || indexdef FROM pg_indexes "
-                               "WHERE tablename = 'transfer' AND indexname <> 'transfer_pkey'").splitlines()
-        for index in indexes:
-            db.sql(name, "DROP INDEX " + index.split("|")[0])
         step = max(2, 1_000_000 // half)
-        for start in range(1, rounds + 1, step):
-            last = min(rounds, start + step - 1)
-            db.sql(name, file="history.sql", first=start, last=last, account=first, half=half, owner=owner,
-                   each=self.accounts, funds=FUNDS * 100, before=before)
-            say(f"{self.name}: {last * half:,} of {rounds * half:,} transfers of the past")
-        for index in indexes:
-            db.sql(name, "SET maintenance_work_mem = '1GB'; " + index.split("|", 1)[1])
+        with self.no_indexes():
+            for start in range(1, rounds + 1, step):
+                last = min(rounds, start + step - 1)
+                db.sql(name, file="history.sql", first=start, last=last, account=first, half=half, owner=owner,
+                       each=self.accounts, funds=FUNDS * 100, before=before)
+                say(f"{self.name}: {last * half:,} of {rounds * half:,} transfers of the past")
         db.sql(name, file="history_end.sql", rounds=rounds)
         db.checkpoint()
 
@@ -193,14 +207,43 @@ class Tally(Server):
             f.writelines(f"{p}\t{i}\n" for p, i in zip(public, ids, strict=True))
 
     def check(self):
-        versions, money = self.state()
-        self.bench.expect(money == self.before[1], f"{self.name}: no money made or lost", f"{money} of {self.before[1]}")
-        self.check_made((versions - self.before[0]) // 2)
+        now, money = self.state(), self.before["bank"][1]
+        self.bench.expect(now["bank"][1] == money, f"{self.name}: no money made or lost", f"{now['bank'][1]} of {money}")
+        for kind in ("bank", "points", "reward_points"):
+            self.check_made(kind, now[kind][0] - self.before[kind][0])
         # It sorts all transfers; with the default work_mem ten million take minutes.
         env = dict(self.env, DATABASE_URL=self.env["DATABASE_URL"] + "&options=-cwork_mem%3D256MB")
         audit = subprocess.run([TALLYD, "audit"], env=env, capture_output=True, text=True)
         self.bench.expect(audit.returncode == 0, f"{self.name}: tallyd audit holds",
                           f"exit {audit.returncode}: {(audit.stdout + audit.stderr)[-800:]}")
+
+
+class OpenTally(Tally):
+    """With the doors of TALLY_OPEN, a rewards member for each user, and points in everybody's accounts."""
+
+    POINTS, GRANTS = 1_000_000, 8           # what one call may add, and how often
+
+    def __init__(self, bench, name, users, accounts, history):
+        super().__init__(bench, name, users, accounts, history, {"TALLY_OPEN": "1", "NODE_ENV": "development"})
+        self.write_accounts()
+        bench.db.sql(self.database, f"UPDATE users SET is_admin = true WHERE id = {self.people[1][0]}")
+        with self, concurrent.futures.ThreadPoolExecutor(8) as pool:
+            list(pool.map(self.enrol, range(1, users + 1)))
+        self.before = self.state()
+
+    def enrol(self, n):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        member = {"id": f"member-{n}", "name": f"Member {n}", "email": f"member-{n}@bench.example"}
+        grant = {"userId": self.people[n - 1][0], "amount": self.POINTS * self.GRANTS, "reason": "bench"}
+        earning = {"points": self.POINTS, "category": "shopping"}
+        calls = [("/rewards/create-user", member), ("/api/points/admin/add", grant)]
+        for path, body in calls + [(f"/rewards/add-points/member-{n}", earning)] * self.GRANTS:
+            connection.request("POST", path, json.dumps(body), {
+                "Content-Type": "application/json", "Authorization": "Bearer " + self.tokens[1]})
+            reply = connection.getresponse()
+            text = reply.read()
+            if reply.status not in (200, 201):
+                raise RuntimeError(f"{self.name}: {path}: {reply.status} {text[:200]}")
 
 
 class Naive:
@@ -222,10 +265,10 @@ class Naive:
 
 
 class Fastify(Server):
-    def __init__(self, bench, users, accounts):
-        super().__init__(bench, "fastify", lambda port: ["node", os.path.join(HERE, "fastify.js")])
-        self.naive = Naive(bench, "fastify", users, accounts)
-        self.env.update(DATABASE_URL=bench.db.url("fastify"), JWT_SECRET=SECRET)
+    def __init__(self, bench, users, accounts, name="fastify"):
+        super().__init__(bench, name, lambda port: ["node", os.path.join(HERE, "fastify.js")])
+        self.naive = Naive(bench, name, users, accounts)
+        self.env.update(DATABASE_URL=bench.db.url(name), JWT_SECRET=SECRET)
         with open(self.file, "w") as f:
             for user in range(1, users + 1):
                 ids = range(1 + (user - 1) * accounts, 1 + user * accounts)
@@ -233,7 +276,29 @@ class Fastify(Server):
 
     def check(self):
         self.naive.check_money()
-        self.check_made(self.naive.transfers())
+        self.check_made("bank", self.naive.transfers())
+
+
+class Redis(Server):
+    """What a peer keeps its points in."""
+
+    def __init__(self, bench):
+        super().__init__(bench, "redis", lambda port: ["redis-server", "--port", str(port), "--bind", "127.0.0.1",
+                                                       "--save", "", "--appendonly", "no"])
+
+    def answers(self):
+        try:
+            socket.create_connection(("127.0.0.1", self.port), timeout=2).close()
+            return True
+        except OSError:
+            return False
+
+
+class SocketIo(Server):
+    path = "/"
+
+    def __init__(self, bench):
+        super().__init__(bench, "socket.io", lambda port: ["node", os.path.join(HERE, "socketio.js")])
 
 
 class Broadcast(Server):

@@ -55,13 +55,23 @@ class Wsload:
 
 def fan_out_tally(bench, tally, conns, window):
     """One user with all the connections: what is granted to him (POINTS-09) is told to all of them."""
-    points = "SELECT coalesce(sum(version), 0) FROM account WHERE kind = 'points'"
-    before = int(bench.db.sql(tally.database, points))
     tally.write_tokens(1)
-    with Wsload(bench, tally, conns, what="grants", window=window, hello=1, tokens=tally.file,
-                user=tally.people[0][0], admin=tally.tokens[1]) as load:
+    return caused(bench, tally, "points", conns, what="grants", window=window, hello=1, tokens=tally.file,
+                  user=tally.people[0][0], admin=tally.tokens[1])
+
+
+def fan_out_rewards(bench, tally, conns, window):
+    """All the connections are Socket.IO clients in /rewards: what a member earns (REW-02) is told to all of them."""
+    return caused(bench, tally, "reward_points", conns, what="earns", window=window, socketio=1, user="member-1")
+
+
+def caused(bench, tally, kind, conns, **options):
+    """Every event is a transfer of this kind of account, and every transfer an event."""
+    before = tally.state()[kind][0]
+    with Wsload(bench, tally, conns, **options) as load:
         result = load.measured()
-    made = int(bench.db.sql(tally.database, points)) - before
-    bench.expect(made == result["sent"], f"{tally.name}: one transfer for each grant",
-                 f"{result['sent']} granted, {made} made")
+    made = tally.state()[kind][0] - before
+    tally.made[kind] += result["sent"]
+    bench.expect(made == result["sent"], f"{tally.name}: one transfer for each event",
+                 f"{result['sent']} asked for, {made} made")
     return result

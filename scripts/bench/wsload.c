@@ -1,13 +1,16 @@
-/* Many WebSocket clients in one thread: opens them, waits until each is greeted, and then does one of four things.
+/* Many WebSocket clients in one thread: opens them, waits until each is greeted, and then does one of five things.
  *
- *     wsload port=N conns=N [tokens=FILE] [hello=1] [warmup=S] [seconds=S] what=…
+ *     wsload port=N conns=N [tokens=FILE] [hello=1] [socketio=1] [warmup=S] [seconds=S] what=…
  *
  *     idle        keeps them open until stdin ends
  *     broadcast   the first one sends messages of size=N bytes that the server relays to all
  *     grants      window=N HTTP connections grant a point to user=ID with the token admin=T; all clients are his
+ *     earns       window=N HTTP connections let the member user=ID earn a point, of which all clients hear
  *     listen      notes when each balance-updated came: log=FILE gets stream, seq, microseconds since 1970
  *
- * broadcast and grants are closed loops: window=N events are under way, one being done when every client has
+ * With socketio=1 they are Socket.IO clients in the namespace /rewards, over WebSocket from the start.
+ *
+ * broadcast, grants and earns are closed loops: window=N events are under way, one being done when every client has
  * it. On stdout: "ready", then "start" and "stop" around the measured seconds (the caller reads the server's CPU
  * then), then one line of JSON. Client i uses line i of the tokens (its first field), going round. An event is
  * counted by the frame that was parsed, never by bytes. */
@@ -28,7 +31,10 @@
 enum { ROOM = 1 << 18, REST_MAX = 1 << 17, REPLY_MAX = 8192 };
 enum { OPENING_MAX = 128, PER_SOURCE = 10000, RING = 64, PAYERS_MAX = RING };
 enum state { UPGRADING, GREETING, OPEN, LOST };
-enum what { IDLE, BROADCAST, GRANTS, LISTEN };
+enum what { IDLE, BROADCAST, GRANTS, EARNS, LISTEN };
+
+#define REWARDS "/rewards,"
+#define POINTS_UPDATED "42" REWARDS "[\"pointsUpdated\","
 
 struct client {
     int fd;
@@ -38,7 +44,7 @@ struct client {
     size_t rest_n;
 };
 
-/* An HTTP connection that grants points. */
+/* An HTTP connection that grants points, or lets them be earned. */
 struct payer {
     int fd;
     bool busy;
@@ -48,7 +54,7 @@ struct payer {
 
 static struct {
     int port, conns, window, size;
-    bool hello;
+    bool hello, socketio;
     double warmup, seconds;
     const char *tokens, *user, *admin, *log;
     enum what what;
@@ -127,11 +133,12 @@ static void ask_upgrade(struct client *c)
 {
     char text[2048];
     int i = (int) (c - w.clients), n;
-    const char *token = w.token_count ? w.tokens[i % w.token_count] : "none";
     n = snprintf(text, sizeof text,
-                 "GET /ws HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                 "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-                 "Authorization: Bearer %s\r\n\r\n", opt.port, token);
+                 "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                 "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n%s%s\r\n\r\n",
+                 opt.socketio ? "/socket.io/?EIO=4&transport=websocket" : "/ws", opt.port,
+                 w.token_count ? "Authorization: Bearer " : "User-Agent: wsload",
+                 w.token_count ? w.tokens[i % w.token_count] : "");
     if (n >= (int) sizeof text) die("a token is too long");
     send_all(c->fd, text, (size_t) n);
     watch(c->fd, (uint64_t) i, EPOLLIN, EPOLL_CTL_MOD);
@@ -163,7 +170,7 @@ static size_t read_upgrade(struct client *c, const uint8_t *p, size_t n)
     size_t head = (size_t) (end - p) + 4;
     if (memcmp(p, "HTTP/1.1 101", 12) != 0 || !memmem(p, head, accept, sizeof accept - 1))
         die("the server refuses the upgrade: %.*s", (int) head, p);
-    if (opt.hello) c->state = GREETING;
+    if (opt.hello || opt.socketio) c->state = GREETING;
     else became_open(c);
     return head;
 }
@@ -198,9 +205,29 @@ static void note_event(const char *p, size_t n, int64_t at_us)
     fprintf(w.log, "%.24s\t%lld\t%lld\n", stream + 10, strtoll(seq + 6, NULL, 10), (long long) at_us);
 }
 
+static void send_frame(struct client *c, int opcode, const void *payload, size_t n);
+
+/* A packet of Socket.IO: opened ("0"), we connect to the namespace; connected; a heartbeat; an event. */
+static void take_packet(struct client *c, const char *p, size_t n)
+{
+    if (starts(p, n, POINTS_UPDATED)) {
+        count_event(c, n);
+    } else if (n == 1 && *p == '2') {
+        send_frame(c, 1, "3", 1);
+    } else if (c->state == GREETING && starts(p, n, "0{")) {
+        send_frame(c, 1, "40" REWARDS, sizeof "40" REWARDS - 1);
+    } else if (c->state == GREETING && starts(p, n, "40" REWARDS)) {
+        became_open(c);
+    } else {
+        die("a packet we do not expect: %.*s", (int) n, p);
+    }
+}
+
 static void take_text(struct client *c, const char *p, size_t n, int64_t at_us)
 {
-    if (c->state == GREETING) {
+    if (opt.socketio) {
+        take_packet(c, p, n);
+    } else if (c->state == GREETING) {
         if (!starts(p, n, "{\"type\":\"hello\"")) die("no hello but: %.*s", (int) n, p);
         became_open(c);
     } else if (opt.what == BROADCAST || (opt.what == GRANTS && starts(p, n, "{\"type\":\"points-updated\""))) {
@@ -278,13 +305,28 @@ static void take_input(struct client *c)
 
 /* Causing events ------------------------------------------------------------------------------ */
 
+static int write_grant(char *text, size_t size)
+{
+    char body[256];
+    int n = snprintf(body, sizeof body, "{\"userId\":\"%s\",\"amount\":1,\"reason\":\"bench\"}", opt.user);
+    return snprintf(text, size,
+                    "POST /api/points/admin/add HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nAuthorization: Bearer %s\r\n"
+                    "Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", opt.port, opt.admin, n, body);
+}
+
+static int write_earning(char *text, size_t size)
+{
+    static const char body[] = "{\"points\":1,\"category\":\"shopping\",\"amount\":1}";
+    return snprintf(text, size,
+                    "POST /rewards/add-points/%s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n"
+                    "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
+                    opt.user, opt.port, sizeof body - 1, body);
+}
+
 static void grant(struct payer *p)
 {
-    char body[256], text[2048];
-    int n = snprintf(body, sizeof body, "{\"userId\":\"%s\",\"amount\":1,\"reason\":\"bench\"}", opt.user);
-    n = snprintf(text, sizeof text,
-                 "POST /api/points/admin/add HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nAuthorization: Bearer %s\r\n"
-                 "Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", opt.port, opt.admin, n, body);
+    char text[2048];
+    int n = opt.what == EARNS ? write_earning(text, sizeof text) : write_grant(text, sizeof text);
     if (n >= (int) sizeof text) die("the token is too long");
     send_all(p->fd, text, (size_t) n);
     p->busy = true;
@@ -300,16 +342,26 @@ static void take_reply(struct payer *p)
     p->reply[p->n] = 0;
     const char *end = strstr(p->reply, "\r\n\r\n"), *length = strcasestr(p->reply, "\r\nContent-Length:");
     if (!end || !length || p->n < (size_t) (end + 4 - p->reply) + (size_t) strtoul(length + 17, NULL, 10)) return;
-    if (!starts(p->reply, p->n, "HTTP/1.1 200") && w.refused++ == 0)
+    if (!starts(p->reply, p->n, opt.what == EARNS ? "HTTP/1.1 201" : "HTTP/1.1 200") && w.refused++ == 0)
         fprintf(stderr, "wsload: a grant is refused: %s\n", p->reply);
     p->busy = false;
+}
+
+/* The same for both kinds of client: the size of what arrives. */
+static void write_message(char *message, size_t size)
+{
+    static const char before[] = POINTS_UPDATED "\"", after[] = "\"]";
+    memset(message, 'x', size);
+    if (!opt.socketio) return;
+    memcpy(message, before, sizeof before - 1);
+    memcpy(message + size - (sizeof after - 1), after, sizeof after - 1);
 }
 
 static bool cause_event(void)
 {
     static char message[65536];
     if (opt.what == BROADCAST) {
-        memset(message, 'x', (size_t) opt.size);
+        write_message(message, (size_t) opt.size);
         w.sent++;
         send_frame(&w.clients[0], 1, message, (size_t) opt.size);
         return true;
@@ -344,10 +396,15 @@ static void turn(void)
     }
 }
 
+static bool has_payers(void)
+{
+    return opt.what == GRANTS || opt.what == EARNS;
+}
+
 static void run_for(double seconds)
 {
     int64_t end = now_us(CLOCK_MONOTONIC) + (int64_t) (seconds * 1e6);
-    bool drive = opt.what == BROADCAST || opt.what == GRANTS;
+    bool drive = opt.what == BROADCAST || has_payers();
     while (now_us(CLOCK_MONOTONIC) < end) {
         while (drive && w.sent - w.done < (uint64_t) opt.window && cause_event()) continue;
         turn();
@@ -356,7 +413,7 @@ static void run_for(double seconds)
 
 static bool payers_busy(void)
 {
-    for (int i = 0; opt.what == GRANTS && i < opt.window; i++) {
+    for (int i = 0; has_payers() && i < opt.window; i++) {
         if (w.payers[i].busy) return true;
     }
     return false;
@@ -401,7 +458,7 @@ static void read_tokens(void)
 
 static void read_option(char *word)
 {
-    static const char *const whats[] = { "idle", "broadcast", "grants", "listen" };
+    static const char *const whats[] = { "idle", "broadcast", "grants", "earns", "listen" };
     char *value = strchr(word, '=');
     if (!value) die("name=value, not %s", word);
     *value++ = 0;
@@ -410,6 +467,7 @@ static void read_option(char *word)
     else if (!strcmp(word, "window")) opt.window = (int) strtol(value, NULL, 10);
     else if (!strcmp(word, "size")) opt.size = (int) strtol(value, NULL, 10);
     else if (!strcmp(word, "hello")) opt.hello = *value == '1';
+    else if (!strcmp(word, "socketio")) opt.socketio = *value == '1';
     else if (!strcmp(word, "warmup")) opt.warmup = strtod(value, NULL);
     else if (!strcmp(word, "seconds")) opt.seconds = strtod(value, NULL);
     else if (!strcmp(word, "tokens")) opt.tokens = value;
@@ -424,7 +482,7 @@ static void read_option(char *word)
 int main(int argc, char **argv)
 {
     for (int i = 1; i < argc; i++) read_option(argv[i]);
-    if (opt.port < 1 || opt.conns < 1 || opt.window < 1 || opt.window > PAYERS_MAX || opt.size > 65535)
+    if (opt.port < 1 || opt.conns < 1 || opt.window < 1 || opt.window > PAYERS_MAX || opt.size < 64 || opt.size > 65535)
         die("see the head of wsload.c");
     setvbuf(stdout, NULL, _IOLBF, 0);
     read_tokens();
@@ -436,7 +494,7 @@ int main(int argc, char **argv)
         turn();
         if (w.closed) die("the server closed a connection while %d of %d were open", w.ready, opt.conns);
     }
-    for (int i = 0; opt.what == GRANTS && i < opt.window; i++) {
+    for (int i = 0; has_payers() && i < opt.window; i++) {
         w.payers[i].fd = socket_to_server(0, true);
         watch(w.payers[i].fd, (uint64_t) (opt.conns + i), EPOLLIN, EPOLL_CTL_ADD);
     }

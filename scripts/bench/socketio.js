@@ -1,0 +1,13 @@
+// The peer of the Socket.IO rows: what one client sends goes to every client. Settings: PORT. Without its first
+// request, which socket.io keeps for the handlers, a connection takes less memory: the project itself advises that.
+import { createServer } from 'node:http';
+import { Server } from 'socket.io';
+
+const http = createServer((request, response) => response.end('ok'));
+const io = new Server(http, { transports: ['websocket'] });
+const rewards = io.of('/rewards');
+io.engine.on('connection', (connection) => { connection.request = null; });
+rewards.on('connection', (socket) => {
+    socket.on('pointsUpdated', (data) => rewards.emit('pointsUpdated', data));
+});
+http.listen(Number(process.env.PORT), '127.0.0.1');

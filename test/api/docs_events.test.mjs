@@ -2,11 +2,14 @@
 // it, member by member, and nothing that the document shows is left out.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { io } from 'socket.io-client';
 import { api, socket } from '../lib/client.mjs';
-import { fund, register, systemUser } from '../lib/people.mjs';
+import { customer, fund, register, systemUser } from '../lib/people.mjs';
 import { eventsOf, listen, settledCustomer } from '../lib/listen.mjs';
+import { signUp, verify } from '../lib/referrals.mjs';
 import { fits } from '../lib/schema.mjs';
 import { startServer } from '../lib/server.mjs';
+import { until, within } from '../lib/wait.mjs';
 
 // Payments have their own tests.
 const ELSEWHERE = ['payment-status', 'payment:status:update', 'subscribe:payment:ack', 'unsubscribe:payment:ack'];
@@ -88,7 +91,7 @@ test('/ws', async () => {
 });
 
 describe('members', () => {
-  const earn = { body: { points: 500, category: 'shopping', amount: 12.5 } };
+  const earn = (points) => ({ body: { points, category: 'shopping', amount: 12.5 } });
   const spend = { body: { pointsToRedeem: 200, rewardType: 'voucher' } };
   let anybody;
   before(async () => {
@@ -98,7 +101,7 @@ describe('members', () => {
   });
 
   async function move() {
-    assert.equal((await anybody.post('/rewards/add-points/john123', earn)).status, 201);
+    assert.equal((await anybody.post('/rewards/add-points/john123', earn(500))).status, 201);
     assert.equal((await anybody.post('/rewards/redeem/john123', spend)).status, 201);
   }
 
@@ -117,4 +120,56 @@ describe('members', () => {
     }
     await ws.close();
   });
+
+  test('on the plain /rewards', async () => {
+    const channel = new Channel('rewards');
+    const ws = await socket(server, { path: '/rewards' });
+    await move();
+    for (const name of ['pointsUpdated', 'rewardRedeemed']) {
+      channel.check(name, await ws.until((frame) => frame.event === name));
+    }
+    await ws.close();
+    channel.complete();
+  });
+
+  test('on Socket.IO, namespace /rewards', async () => {
+    const channel = new Channel('socketio-rewards');
+    const client = await connect('/rewards');
+    channel.check('subscribe:ack', await client.ask('subscribe', { userId: 'john123' }));
+    await move();
+    for (const name of ['pointsUpdated', 'rewardRedeemed']) channel.check(name, await client.next(name));
+    channel.check('unsubscribe:ack', await client.ask('unsubscribe', { userId: 'john123' }));
+    client.close();
+    channel.complete();
+  });
+});
+
+/** A stock client that is connected to a namespace. */
+async function connect(namespace, auth) {
+  const client = io(`${server.url}${namespace}`, { auth, forceNew: true, reconnection: false });
+  const came = [];
+  client.onAny((name, payload) => came.push({ name, payload }));
+  await within(new Promise((resolve, reject) => { client.on('connect', resolve).on('connect_error', reject); }), 10_000,
+    `a connection to ${namespace}`);
+  return {
+    next: (wanted) => until(() => came.find(({ name }) => name === wanted)?.payload, wanted),
+    ask: (name, payload) => client.timeout(10_000).emitWithAck(name, payload),
+    close: () => client.disconnect(),
+  };
+}
+
+test('Socket.IO, default namespace', async () => {
+  const channel = new Channel('socketio');
+  const eve = await signUp(server, { name: 'Eve' });
+  const client = await connect('/', { token: eve.token });
+  channel.check('join:ack', await client.ask('join', { userId: eve.id }));
+  await verify(server, await signUp(server, { name: 'Jane Doe', code: eve.code }));
+  channel.check('referral-reward', await client.next('referral-reward'));
+  await grant(eve, 5000);
+  channel.check('level-up', await client.next('level-up'));
+  const account = (await api(server, { token: eve.token }).post('/api/accounts')).json.account;
+  await fund(system, account, 12.5);
+  channel.check('balance-updated', await client.next('balance-updated'));
+  client.close();
+  channel.complete();
 });

@@ -29,7 +29,7 @@ async function crowd(server, n) {
 }
 
 for (const [name, { options, said }] of Object.entries({
-  'no descriptor is left': { options: { limits: { nofile: 28 } }, said: 'cannot accept' },
+  'no descriptor is left': { options: { limits: { nofile: 33 } }, said: 'cannot accept' },
   'as many connections as are allowed': { options: { env: { TALLY_CONNECTIONS: '20' } }, said: 'too many connections' },
 })) {
   describe(name, () => {

@@ -197,13 +197,18 @@ static void take_row(struct sync *s, const struct db_result *r, int row)
     s->after = c->apply.invoice;
 }
 
+static void give_up_page(struct sync *s, enum err err)
+{
+    log_error("payments", "sync_failed", "err=%s", err_info(err)->name);
+    be_idle(s, err == ERR_SQL ? ERR_INTERNAL : err);
+}
+
 static void on_page(void *arg, enum err err, const struct db_result *r)
 {
     struct sync *s = arg;
     arena_fini(&s->arena);
     if (err != OK) {
-        log_error("payments", "sync_failed", "err=%s", err_info(err)->name);
-        be_idle(s, err == ERR_SQL ? ERR_INTERNAL : err);
+        give_up_page(s, err);
         return;
     }
     for (int i = 0; i < db_rows(r); i++) take_row(s, r, i);
@@ -222,7 +227,9 @@ static void read_page(struct sync *s)
     db_text(&args, str_from(s->holder));
     db_text(&args, payments_at_xendit(s->payments) ? STR("xendit") : STR("sandbox"));
     enum err err = db_exec(s->app->db, &sql_payments_sync_page, &args, on_page, s);
-    if (err != OK) on_page(s, err, NULL);
+    if (err == OK) return;
+    arena_fini(&s->arena);
+    give_up_page(s, err);
 }
 
 /* The beginning ------------------------------------------------------------------------------------------- */

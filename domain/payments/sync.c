@@ -197,7 +197,7 @@ static void take_row(struct sync *s, const struct db_result *r, int row)
     s->after = c->apply.invoice;
 }
 
-static void give_up_page(struct sync *s, enum err err)
+static void give_up(struct sync *s, enum err err)
 {
     log_error("payments", "sync_failed", "err=%s", err_info(err)->name);
     be_idle(s, err == ERR_SQL ? ERR_INTERNAL : err);
@@ -208,7 +208,7 @@ static void on_page(void *arg, enum err err, const struct db_result *r)
     struct sync *s = arg;
     arena_fini(&s->arena);
     if (err != OK) {
-        give_up_page(s, err);
+        give_up(s, err);
         return;
     }
     for (int i = 0; i < db_rows(r); i++) take_row(s, r, i);
@@ -229,7 +229,7 @@ static void read_page(struct sync *s)
     enum err err = db_exec(s->app->db, &sql_payments_sync_page, &args, on_page, s);
     if (err == OK) return;
     arena_fini(&s->arena);
-    give_up_page(s, err);
+    give_up(s, err);
 }
 
 /* The beginning ------------------------------------------------------------------------------------------- */

@@ -133,7 +133,7 @@ describe('every file', () => {
       `/assets/${hash}/../${hash}/${name}`, `/assets/${hash}/%2e%2e/${hash}/${name}`,
       `/assets/${hash}/..%2f..%2fLICENSE`,
       `/assets//${hash}/${name}`, `/assets/${hash}/${name}.gz`, `/assets/${hash}/${name}%00`, '/web/manifest',
-      '/api.html', '/verify-email.html', '/verify-email.js', '/package.json']) {
+      '/api.html', '/verify-email.html', '/form.js', '/package.json']) {
       // Sent as it stands: URL would tidy it up.
       const { status } = await new Promise((resolve, reject) => {
         get({ host: server.host, port: server.port, path }, (reply) => {

@@ -7,6 +7,7 @@ import { api } from '../lib/client.mjs';
 import { mailTo } from '../lib/mails.mjs';
 import { fund, register, systemUser } from '../lib/people.mjs';
 import { freePort, startServer } from '../lib/server.mjs';
+import { newcomer } from '../lib/userstate.mjs';
 import { until } from '../lib/wait.mjs';
 
 let server, system, browser, base;
@@ -41,6 +42,38 @@ test('the link of the welcome mail leads to a page whose button verifies the add
   await page.getByText('Verification link is invalid or expired').waitFor();
   // The browser itself notes the 401 of the second try; nothing else may be wrong (a blocked script, say).
   assert.deepEqual(faults.filter((text) => !text.includes('401')), []);
+});
+
+test('the link to a new password asks for one until it fits, and then no more', async () => {
+  const { page } = browser;
+  const { email } = await register(api(server));
+  await api(server).post('/request-reset-pwd', { body: { email } });
+  const link = linkIn(await mailTo(server, email, 2));
+  assert.ok(link.startsWith(`${base}/reset-pwd?token=`), link);
+
+  await page.goto(link);
+  const password = page.getByLabel('New password');
+  await password.evaluate((input) => input.removeAttribute('minlength'));
+  await password.fill('short');
+  await page.getByRole('button').click();
+  await page.getByText('Validation failed. password').waitFor();
+  await password.fill('battery staple');
+  await page.getByRole('button').click();
+  await page.getByText('Password updated').waitFor();
+  assert.equal(await page.getByRole('button').isVisible(), false);
+  const entered = await api(server).post('/api/auth/login', { body: { email, password: 'battery staple' } });
+  assert.equal(entered.status, 200);
+});
+
+test('the link of a sign-up confirms it', async () => {
+  const { page } = browser;
+  const ada = newcomer();
+  const asked = await api(server).post('/signup', { body: ada });
+  assert.equal(asked.status, 201, asked.text);
+  await page.goto(linkIn(await mailTo(server, ada.email)));
+  await page.getByRole('button').click();
+  await page.getByText('Account confirmed').waitFor();
+  assert.equal((await api(server).post('/auth', { body: ada })).status, 200);
 });
 
 test('a page signed in by cookie hears over /ws what was moved', async () => {

@@ -6,6 +6,7 @@
 
 struct callback {
     struct http_request *req;
+    struct gathered taken;
     struct apply apply;
 };
 
@@ -21,19 +22,19 @@ static void on_applied(struct apply *a, enum err err)
     else reply_err(c->req, err == ERR_SQL ? ERR_INTERNAL : err);
 }
 
-static void on_taken(void *arg, enum err err, const struct db_result *r)
+static void on_taken(struct gathered *g, enum err err, const struct db_result *r, int row)
 {
-    struct callback *c = arg;
+    struct callback *c = g->arg;
     bool nothing;
     if (err != OK) {
         sql_endpoint_failed(c->req, err, r);
         return;
     }
-    if (db_rows(r) == 0) {
+    if (row < 0) {
         reply_error(c->req, 404, "Invoice Not Found");
         return;
     }
-    apply_take_row(&c->apply, r, 0);
+    apply_take_row(&c->apply, r, row);
     err = apply_start(&c->apply, &nothing);
     if (err != OK) reply_err(c->req, err);
     else if (nothing) reply_processed(c->req);
@@ -43,7 +44,6 @@ void payments_callback(struct http_request *req)
 {
     struct app *app = app_of(req);
     struct callback *c = arena_new(&req->arena, struct callback);
-    struct db_args args;
     c->req = req;
     c->apply = (struct apply){ .payments = app->payments, .arena = &req->arena, .done = on_applied, .arg = c };
     if (report_read(req->json, &c->apply.report) != OK) {
@@ -57,10 +57,6 @@ void payments_callback(struct http_request *req)
         reply_faults(req, &faults);
         return;
     }
-    db_args_init(&args, &req->arena);
-    db_text(&args, report->external_id);
-    db_text(&args, report->id);
-    db_text(&args, req->body);
-    enum err err = db_exec(app->db, &sql_payments_take, &args, on_taken, c);
+    enum err err = payments_take(app->payments, &c->taken, report, req->body, on_taken, c);
     if (err != OK) reply_err(req, err);
 }

@@ -23,6 +23,7 @@ struct checkout {
     struct str username;            /* USR-22; else STR_NONE */
     struct str external_id, email, invoice;
     int64_t id;
+    struct gathered inserted;
     struct outbound_call call;
     struct report report;
     bool refused, unknown_user;
@@ -55,46 +56,59 @@ static enum flow_result run(struct checkout *c, const struct sql *sql, const str
 
 /* insert */
 
-static void on_inserted(void *arg, enum err err, const struct db_result *r)
+static void on_inserted(struct gathered *g, enum err err, const struct db_result *r, int row)
 {
-    struct checkout *c = arg;
+    struct checkout *c = g->arg;
     if (err != OK) {
         fail_sql(c, err, r);
         return;
     }
-    if (db_rows(r) == 0) {
+    if (row < 0) {
         c->unknown_user = true;
         flow_fail(&c->flow, ERR_INVALID);
         return;
     }
-    c->id = db_cell_i64(r, 0, 0);
-    c->invoice = arena_str(&c->req->arena, db_cell(r, 0, 1));
-    c->email = arena_str(&c->req->arena, db_cell(r, 0, 2));
+    c->id = db_cell_i64(r, row, 0);
+    c->invoice = arena_str(&c->req->arena, db_cell(r, row, 1));
+    c->email = arena_str(&c->req->arena, db_cell(r, row, 2));
     flow_resume(&c->flow);
+}
+
+/* What the sandbox would answer is known before it is asked. */
+static void name_at_sandbox(struct checkout *c, struct str *fields)
+{
+    struct arena *arena = &c->req->arena;
+    struct str id = payments_new_id("inv_", arena);
+    fields[INSERT_ID] = id;
+    fields[INSERT_URL] = arena_printf(arena, "%s/sandbox/invoices/%.*s", app_of(c->req)->settings->public_url, STR_FMT(id));
+}
+
+static struct str number(struct checkout *c, int64_t v)
+{
+    return arena_printf(&c->req->arena, "%lld", (long long) v);
 }
 
 static enum flow_result insert(void *arg)
 {
     struct checkout *c = arg;
-    struct arena *arena = &c->req->arena;
+    struct str *fields = c->inserted.fields;
     bool sandbox = !payments_at_xendit(c->payments);
-    struct str id = sandbox ? payments_new_id("inv_", arena) : STR_NONE;
-    struct db_args args;
-    c->external_id = payments_new_id("tally-", arena);
-    db_args_init(&args, arena);
-    if (c->username.p) db_null(&args);
-    else db_i64(&args, caller_of(c->req)->user);
-    db_text(&args, c->username);
-    db_i64(&args, field(c, AMOUNT)->i);
-    db_text(&args, field(c, DESCRIPTION)->s);
-    db_text(&args, field(c, METHOD)->set ? field(c, METHOD)->s : STR_NONE);
-    db_text(&args, field(c, EWALLET)->set ? field(c, EWALLET)->s : STR_NONE);
-    db_text(&args, sandbox ? STR("sandbox") : STR("xendit"));
-    db_text(&args, c->external_id);
-    db_text(&args, id);
-    db_text(&args, sandbox ? arena_printf(arena, "%s/sandbox/invoices/%.*s", app_of(c->req)->settings->public_url,
-                                          STR_FMT(id)) : STR_NONE);
-    return run(c, &sql_payments_insert, &args, on_inserted);
+    c->external_id = payments_new_id("tally-", &c->req->arena);
+    if (!c->username.p) fields[INSERT_USER] = number(c, caller_of(c->req)->user);
+    fields[INSERT_USERNAME] = c->username;
+    fields[INSERT_AMOUNT] = number(c, field(c, AMOUNT)->i);
+    fields[INSERT_DESCRIPTION] = field(c, DESCRIPTION)->s;
+    if (field(c, METHOD)->set) fields[INSERT_METHOD] = field(c, METHOD)->s;
+    if (field(c, EWALLET)->set) fields[INSERT_EWALLET] = field(c, EWALLET)->s;
+    fields[INSERT_PROVIDER] = sandbox ? STR("sandbox") : STR("xendit");
+    fields[INSERT_EXTERNAL_ID] = c->external_id;
+    if (sandbox) name_at_sandbox(c, fields);
+    c->inserted.done = on_inserted;
+    c->inserted.arg = c;
+    enum err err = gather_add(&c->payments->inserts, &c->inserted);
+    if (err == OK) return FLOW_WAIT;
+    flow_set_error(&c->flow, err);
+    return FLOW_FAIL;
 }
 
 /* ask */

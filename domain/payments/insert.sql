@@ -1,13 +1,19 @@
--- USR-21, 22: a new invoice of an active user, given by id or by name.
--- $1 user or NULL, $2 username or NULL, $3 amount, $4 description, $5 method or NULL, $6 e-wallet or NULL, $7 provider, $8 external_id,
--- $9 the provider's id and $10 address, when he is inside
--- One row: id, Invoice, e-mail. No row: there is no such user.
-WITH owner AS (
-    SELECT id, email FROM users WHERE (id = $1::bigint OR lower(username) = lower($2::text)) AND status = 'active'
+-- USR-21, 22: new invoices of active users, given by id or by name.
+-- $1 users or NULL, $2 usernames or NULL, $3 amounts, $4 descriptions or NULL, $5 methods or NULL, $6 e-wallets or NULL, $7 providers,
+-- $8 external_ids, $9 the provider's ids and $10 addresses, when he is inside: arrays of one length
+-- Rows: id, Invoice, e-mail, place. No row: there is no such user.
+WITH owned AS MATERIALIZED (
+    SELECT a.*, u.id AS user_id, u.email
+    FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[])
+        WITH ORDINALITY AS a (owner, username, amount, description, method, ewallet, provider, external_id, invoice_id, url, place)
+    CROSS JOIN LATERAL (
+        SELECT id, email FROM users
+        WHERE (users.id = a.owner::bigint OR lower(users.username) = lower(a.username)) AND status = 'active' LIMIT 1) AS u
 ), inserted AS (
     INSERT INTO payment_invoices (user_id, amount, description, payment_method, payment_channel, ewallet_type, provider, external_id,
                                   invoice_id, invoice_url)
-    SELECT id, $3::bigint, coalesce($4::text, 'Payment'), $5::text, $6::text, $6::text, $7::text, $8::text, $9::text, $10::text FROM owner
+    SELECT user_id, amount::bigint, coalesce(description, 'Payment'), method, ewallet, ewallet, provider, external_id, invoice_id, url
+    FROM owned ORDER BY place
     RETURNING *
 )
-SELECT i.id, invoice_json(i::payment_invoices), o.email FROM inserted i CROSS JOIN owner o
+SELECT i.id, invoice_json(i::payment_invoices), o.email, o.place FROM owned o JOIN inserted i ON i.external_id = o.external_id

@@ -186,6 +186,19 @@ struct str payments_new_id(const char *prefix, struct arena *arena)
     return arena_printf(arena, "%s%.*s", prefix, STR_FMT(buf_view(&b)));
 }
 
+enum { TAKE_EXTERNAL_ID, TAKE_ID, TAKE_BODY, TAKE_FIELDS };
+
+enum err payments_take(struct payments *p, struct gathered *g, const struct report *report, struct str body,
+                       void (*done)(struct gathered *g, enum err err, const struct db_result *r, int row), void *arg)
+{
+    g->fields[TAKE_EXTERNAL_ID] = report->external_id;
+    g->fields[TAKE_ID] = report->id;
+    g->fields[TAKE_BODY] = body;
+    g->done = done;
+    g->arg = arg;
+    return gather_add(&p->takes, g);
+}
+
 static void use_xendit(struct payments *p)
 {
     const struct settings *settings = p->app->settings;
@@ -222,6 +235,8 @@ struct payments *payments_new(struct app *app)
     arena_init(&p->arena);
     if (app->settings->xendit_secret_key) use_xendit(p);
     arena_init(&p->sweep_arena);
+    gather_init(&p->takes, app, &sql_payments_take, TAKE_FIELDS);
+    gather_init(&p->inserts, app, &sql_payments_insert, INSERT_FIELDS);
     turn_item_init(&p->close_item, on_close);
     wheel_timer_init(&p->sweep, on_sweep);
     wheel_set(app->wheel, &p->sweep, SWEEP_MS);
@@ -249,6 +264,8 @@ void payments_close(struct payments *p, void (*closed)(void *arg), void *arg)
 
 void payments_free(struct payments *p)
 {
+    gather_fini(&p->takes);
+    gather_fini(&p->inserts);
     arena_fini(&p->sweep_arena);
     arena_fini(&p->arena);
     mem_free(p);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/outbound.h"
+#include "domain/gather/gather.h"
 #include "domain/payments/payments.h"
 #include "domain/payments/report.h"
 
@@ -12,6 +13,7 @@ struct payments {
     struct arena arena;
     const char *base_url;         /* Xendit's, without a slash at its end; NULL: the sandbox */
     struct str authorization;     /* "Basic …" */
+    struct gather takes, inserts; /* what callbacks and check-outs run first */
     struct sync *sync;
     int payouts_under_way;
     bool sweeping;                /* the statement is under way */
@@ -22,6 +24,10 @@ struct payments {
     void (*closed)(void *arg);
     void *closed_arg;
 };
+
+/* The fields of insert.sql. */
+enum { INSERT_USER, INSERT_USERNAME, INSERT_AMOUNT, INSERT_DESCRIPTION, INSERT_METHOD, INSERT_EWALLET, INSERT_PROVIDER,
+       INSERT_EXTERNAL_ID, INSERT_ID, INSERT_URL, INSERT_FIELDS };
 
 void payments_close_if_quiet(struct payments *p);
 
@@ -37,6 +43,11 @@ void xendit_call_init(struct payments *p, struct outbound_call *call, const char
                       void (*done)(struct outbound_call *call, enum err err), void *arg);
 /* A well-formed no: whatever was asked for has not been done and will not be. */
 bool xendit_refused(const struct outbound_call *call, enum err err);
+
+/* payments.c: keeps what the provider has sent and finds the invoice that `report` names: the columns of apply_take_row.
+ * `body` and the report's texts live until `done`. As gather_add. */
+enum err payments_take(struct payments *p, struct gathered *g, const struct report *report, struct str body,
+                       void (*done)(struct gathered *g, enum err err, const struct db_result *r, int row), void *arg);
 
 /* apply.c: brings what a provider says about an invoice into the tables, once. */
 struct apply {

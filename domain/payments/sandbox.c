@@ -10,6 +10,7 @@ enum { INVOICE_ID, ACTION };   /* the fields */
 
 struct act {
     struct http_request *req;
+    struct gathered taken;
     struct apply apply;
 };
 
@@ -68,19 +69,19 @@ static void on_applied(struct apply *a, enum err err)
     else reply_err(act->req, err == ERR_SQL ? ERR_INTERNAL : err);
 }
 
-static void on_taken(void *arg, enum err err, const struct db_result *r)
+static void on_taken(struct gathered *g, enum err err, const struct db_result *r, int row)
 {
-    struct act *act = arg;
+    struct act *act = g->arg;
     bool nothing;
     if (err != OK) {
         sql_endpoint_failed(act->req, err, r);
         return;
     }
-    if (db_rows(r) == 0) {
+    if (row < 0) {
         reply_error(act->req, 404, "Invoice Not Found");
         return;
     }
-    apply_take_row(&act->apply, r, 0);
+    apply_take_row(&act->apply, r, row);
     err = apply_start(&act->apply, &nothing);
     if (err != OK) reply_err(act->req, err);
     else if (nothing) reply_invoice(act->req);
@@ -96,16 +97,13 @@ void payments_sandbox_act(struct http_request *req)
         return;
     }
     struct act *act = arena_new(&req->arena, struct act);
-    struct db_args args;
     act->req = req;
     act->apply = (struct apply){ .payments = app->payments, .arena = &req->arena, .done = on_applied, .arg = act };
-    act->apply.report = (struct report){ .has_status = true, .status = pays ? INVOICE_PAID : INVOICE_EXPIRED,
+    act->apply.report = (struct report){ .id = req->values[INVOICE_ID].s, .has_status = true,
+                                         .status = pays ? INVOICE_PAID : INVOICE_EXPIRED,
                                          .amount = -1, .paid_amount = -1, .paid_us = INT64_MIN };
-    db_args_init(&args, &req->arena);
-    db_null(&args);
-    db_text(&args, req->values[INVOICE_ID].s);
-    db_text(&args, arena_printf(&req->arena, "{\"id\":\"%.*s\",\"status\":\"%s\"}", STR_FMT(req->values[INVOICE_ID].s),
-                                pays ? "PAID" : "EXPIRED"));
-    enum err err = db_exec(app->db, &sql_payments_take, &args, on_taken, act);
+    struct str said = arena_printf(&req->arena, "{\"id\":\"%.*s\",\"status\":\"%s\"}", STR_FMT(req->values[INVOICE_ID].s),
+                                   pays ? "PAID" : "EXPIRED");
+    enum err err = payments_take(app->payments, &act->taken, &act->apply.report, said, on_taken, act);
     if (err != OK) reply_err(req, err);
 }

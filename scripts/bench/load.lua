@@ -2,7 +2,7 @@
 --   wrk … -s load.lua URL -- WHAT FILE SEED [PAUSE_MS]
 -- WHAT: health, balance, transfer, or hot (transfers that all debit the first account);
 --   earn, redeem and points of the members member-1 …, one for each user; redeem-points, my-points; board-all,
---   board-month, board-week; analytics.
+--   board-month, board-week; analytics; checkout, and paid (callbacks of the invoices from number SEED on).
 -- FILE: a line for each user: token, tab, account ids separated by commas. PAUSE_MS: the mean time between a
 -- reply and the connection's next request.
 -- Requests are built as text and replies are not looked at here (wrk counts the bad ones): the generator shares
@@ -83,6 +83,17 @@ local function post(path, body, signed_in)
     end)
 end
 
+local function paid(seed)
+    local top = "Content-Type: application/json\r\nx-callback-token: bench-secret-bench-secret-bench-secret\r\nContent-Length: "
+    local text, n = head("POST", "/payment-callback", nil, top), seed - 1
+    return function()
+        n = n + 1
+        local body = format('{"id":"inv_bench_%d","external_id":"bench-%d","status":"PAID","amount":10,"paid_amount":10,' ..
+            '"currency":"USD","payment_method":"EWALLET","payment_channel":"OVO"}', n, n)
+        return text .. #body .. "\r\n\r\n" .. body
+    end
+end
+
 local kinds = {
     health = health, balance = balance, transfer = transfer,
     hot = function(seed) return transfer(seed, true) end,
@@ -96,6 +107,8 @@ local kinds = {
     ["board-all"] = function() return read("/api/points/leaderboard?period=all") end,
     ["board-month"] = function() return read("/api/points/leaderboard?period=month") end,
     ["board-week"] = function() return read("/api/points/leaderboard?period=week") end,
+    checkout = function() return post("/payment-checkout", '{"amount":10,"description":"Top-up"}', true) end,
+    paid = paid,
     analytics = function() return read("/analytics/rewards-distribution") end,
 }
 

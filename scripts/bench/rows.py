@@ -179,6 +179,36 @@ def points_moves(bench):
                    0.5, 0.7)
 
 
+def payments(bench):
+    """Receipts, pushes and the provider's log are written as ever; the mails become files."""
+    tally, runs = bench.payers(), {"transfer": [], "checkout": [], "paid": []}
+    for _ in range(bench.turns):
+        for what, list_of in runs.items():
+            list_of.append(tally.turn(what))
+    for what, name in (("checkout", "checkouts at the sandbox provider"), ("paid", "callbacks of paid invoices")):
+        yield Line(20, name, "bank transfers of the same server", "/s", rates(runs[what]), rates(runs["transfer"]), 0.25, 0.25)
+
+
+def at_scale(bench):
+    """With one connection the time of a request is what it costs; how sixteen share the machine is only told."""
+    small, big = bench.crowd(10_000, 1), bench.crowd(bench.options.users, 10)
+    names = {"board-all": "the board of all time", "board-month": "of the month", "board-week": "of the week",
+             "analytics": "the rewards' analytics"}
+    waits = {(server, what): [] for server in (small, big) for what in names}
+    for _ in range(bench.turns):
+        for server in (small, big):
+            with server:
+                server.check_figures()
+                for what in names:
+                    server.wrk(what, bench.warmup, 1)
+                    one, many = server.wrk(what, bench.socket_seconds, 1), server.wrk(what, bench.socket_seconds, 16)
+                    waits[server, what].append(one["p50_us"] / 1000)
+                    say(f"{server.name}: {what}, p50 {one['p50_us']} us; with 16 connections {many['p50_us']} us")
+    for what, name in names.items():
+        yield Line(19, f"{name}, {big.crowd:,} people, {big.crowd * 10:,} movements, p50", f"itself with {small.crowd:,}", " ms",
+                   waits[big, what], waits[small, what], 3, 1.5, down=True, digits=2)
+
+
 def commit_to_frame(bench):
     """A commit's moment is PostgreSQL's own, before its flush to disk; a frame's is when the client has read it."""
     tally = bench.thousand()
@@ -233,5 +263,5 @@ MEASUREMENTS = [
     ((7,), health), ((6,), balances), ((1, 2), transfers), ((3,), hot_account), ((12,), one_client),
     ((11,), commit_to_frame), ((8,), idle_memory), ((9,), fan_out_single), ((10,), fan_out_joined),
     ((13, 14), points_reads), ((15,), points_moves), ((18,), socketio_memory), ((16,), socketio_single),
-    ((17,), socketio_joined), ((5,), many_accounts), ((4,), long_history),
+    ((17,), socketio_joined), ((20,), payments), ((19,), at_scale), ((5,), many_accounts), ((4,), long_history),
 ]

@@ -19,7 +19,8 @@ SECRET = "bench-secret-bench-secret-bench-secret"
 FUNDS = 1_000_000_000            # units in each account: enough for the hot one
 TALLYD = os.path.join(ROOT, "build", "tallyd")
 # What wrk may ask that moves something, and the kind of account it is counted at.
-MOVES = {"transfer": "bank", "hot": "bank", "earn": "reward_points", "redeem": "reward_points", "redeem-points": "points"}
+MOVES = {"transfer": "bank", "hot": "bank", "earn": "reward_points", "redeem": "reward_points", "redeem-points": "points",
+         "paid": "wallet", "checkout": "invoice"}
 
 
 def token(user, name, jti):
@@ -82,10 +83,10 @@ class Server:
     def rss_kib(self):
         return rss_kib(self.process.pid)
 
-    def wrk(self, what, seconds, connections=64, pause_ms=None):
+    def wrk(self, what, seconds, connections=64, pause_ms=None, seed=None):
         """One run of wrk: what came of it, and the server's CPU seconds meanwhile."""
         args = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", os.path.join(HERE, "load.lua"),
-                f"http://127.0.0.1:{self.port}", "--", what, self.file, str(self.bench.seed())]
+                f"http://127.0.0.1:{self.port}", "--", what, self.file, str(seed or self.bench.seed())]
         before = self.cpu()
         result = json.loads(run(args + ([str(pause_ms)] if pause_ms else [])).splitlines()[-1])
         result["cpu"] = self.cpu() - before
@@ -209,7 +210,7 @@ class Tally(Server):
     def check(self):
         now, money = self.state(), self.before["bank"][1]
         self.bench.expect(now["bank"][1] == money, f"{self.name}: no money made or lost", f"{now['bank'][1]} of {money}")
-        for kind in ("bank", "points", "reward_points"):
+        for kind in ("bank", "points", "reward_points", "wallet"):
             self.check_made(kind, now[kind][0] - self.before[kind][0])
         # It sorts all transfers; with the default work_mem ten million take minutes.
         env = dict(self.env, DATABASE_URL=self.env["DATABASE_URL"] + "&options=-cwork_mem%3D256MB")
@@ -244,6 +245,75 @@ class OpenTally(Tally):
             text = reply.read()
             if reply.status not in (200, 201):
                 raise RuntimeError(f"{self.name}: {path}: {reply.status} {text[:200]}")
+
+
+class Payers(Tally):
+    """People with a wallet and an account each, and invoices of the provider inside the server."""
+
+    RATE_MAX = 30_000                       # invoices are made for so many payments a second
+
+    def __init__(self, bench, name, users):
+        super().__init__(bench, name, users, 1, 0, {"NODE_ENV": "development", "XENDIT_CALLBACK_TOKEN": SECRET})
+        bench.db.sql(self.database, "INSERT INTO account (owner_user_id, kind, asset) "
+                                    "SELECT id, 'wallet', 'MONEY' FROM users ORDER BY id")
+        self.invoices = 0
+        self.write_accounts()
+        self.before = self.state()
+
+    def wrk(self, what, seconds, connections=64, pause_ms=None, seed=None):
+        if what != "paid":
+            return super().wrk(what, seconds, connections, pause_ms, seed)
+        first, self.invoices = self.invoices + 1, self.invoices + seconds * self.RATE_MAX
+        self.bench.db.sql(self.database, file="invoices.sql", first=first, last=self.invoices)
+        return super().wrk(what, seconds, connections, pause_ms, first)
+
+    def check(self):
+        super().check()
+        db, name = self.bench.db, self.database
+        paid, money, wallets, asked = db.sql(name, "SELECT count(*) FILTER (WHERE status = 'PAID'), sum(paid_amount), "
+                                                   "(SELECT sum(balance) FROM account WHERE kind = 'wallet'), "
+                                                   "count(*) FILTER (WHERE external_id LIKE 'tally-%') "
+                                                   "FROM payment_invoices").split("|")
+        self.bench.expect(int(paid) == self.state()["wallet"][0], f"{self.name}: each invoice paid is one credit", paid)
+        self.bench.expect(money == wallets, f"{self.name}: the wallets hold what was paid", f"{wallets} of {money}")
+        self.check_made("invoice", int(asked))
+
+
+class Crowd(Tally):
+    """Beside the callers a crowd of `users`, who have been brought by others and have earned and redeemed for `rounds`."""
+
+    def __init__(self, bench, name, users, rounds):
+        super().__init__(bench, name, 16, 1, 0, {"TALLY_OPEN": "1", "NODE_ENV": "development"})
+        db, step = bench.db, max(1, 1_000_000 // users)
+        with self.no_indexes():
+            account, before = db.sql(name := self.database, file="crowd.sql", users=users).split("|")
+            say(f"{name}: a crowd of {users:,}, {users // 2:,} of them brought by others")
+            for first in range(1, rounds + 1, step):
+                last = min(rounds, first + step - 1)
+                db.sql(name, file="crowd_round.sql", first=first, last=last, users=users, account=account, before=before)
+                say(f"{name}: {last * users:,} of {rounds * users:,} earnings and redemptions")
+        db.sql(name, file="crowd_end.sql", rounds=rounds)
+        db.checkpoint()
+        self.crowd, self.earned = users, 100 * (rounds - rounds // 5) * users
+        self.write_accounts()
+        self.before = self.state()
+
+    def get(self, path):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection.request("GET", path, headers={"Authorization": "Bearer " + self.tokens[0]})
+        return json.loads(connection.getresponse().read())
+
+    def check_figures(self):
+        """What is measured must be right: the figures against what was written."""
+        most = self.bench.db.sql(self.database, "SELECT count(*) FROM referrals WHERE status = 'completed' AND "
+                                                "completed_at > now() - interval '7 days' "
+                                                "GROUP BY referrer_id ORDER BY 1 DESC LIMIT 10").split()
+        shown = [str(e["referrals"]) for e in self.get("/api/points/leaderboard?period=week&limit=10")["data"]["entries"]]
+        self.bench.expect(shown == most, f"{self.name}: the week's board shows who brought the most", f"{shown}, not {most}")
+        told = self.get("/analytics/rewards-distribution")
+        told = told["totalUsers"], told["totalPointsEarned"]
+        self.bench.expect(told == (self.crowd, self.earned), f"{self.name}: the analytics tell what was earned",
+                          f"{told}, not {(self.crowd, self.earned)}")
 
 
 class Naive:

@@ -44,6 +44,7 @@
 #include "domain/payments/payments.h"
 #include "domain/phone/phone.h"
 #include "domain/picture/picture.h"
+#include "domain/picture/store.h"
 #include "domain/points/points.h"
 #include "domain/profile/profile.h"
 #include "domain/push/push.h"
@@ -129,6 +130,7 @@ static void on_closed(void *arg)
     sms_free(s->sms);
     fcm_free(s->fcm);
     payments_free(app->payments);
+    picture_store_free(app->picture_store);
     uv_close((uv_handle_t *) &s->opening, NULL);
     uv_close((uv_handle_t *) &s->sigterm, NULL);
     uv_close((uv_handle_t *) &s->sigint, NULL);
@@ -239,6 +241,8 @@ static bool make_outboxes(struct server *s)
     const char *fault = NULL;
     s->app.outbox = mail_outbox_new(&s->app, s->mailer);
     s->sms = sms_new(&s->app, &fault);
+    s->app.picture_store = picture_store_new(&s->app);
+    s->app.removals = picture_removals_new(&s->app, s->app.picture_store);
     s->fcm = s->sms ? fcm_new(&s->app, &fault) : NULL;
     if (fault) fail(fault);
     return fault == NULL;

@@ -41,6 +41,8 @@ struct app {
     struct outbox *outbox;            /* domain/mail: the queue of mails */
     struct outbox *sms;               /* domain/sms: the queue of text messages */
     struct outbox *pushes;            /* domain/fcm: the queue of pushes to devices */
+    struct picture_store *picture_store;   /* domain/picture: files, or the provider */
+    struct outbox *removals;          /* domain/picture: the queue of pictures that are to go */
     struct fcm *fcm;                  /* domain/fcm: who sends them */
     struct payments *payments;        /* domain/payments: invoices and payouts */
     struct alerts *alerts;            /* domain/alerts: transfer alerts */

@@ -89,6 +89,13 @@ static const struct setting table[] = {
       .help = "what callbacks must carry; unset: they are refused" },
     { .name = "XENDIT_BASE_URL", TEXT, .initial = "https://api.xendit.co", AT(xendit_base_url),
       .help = "address of the payment provider" },
+    { .name = "CLOUDINARY_NAME", TEXT, .max = 100, AT(cloudinary_name),
+      .help = "pictures at Cloudinary, with its key and secret; unset: they are files in the data directory" },
+    { .name = "CLOUDINARY_API_KEY", TEXT, .max = 200, AT(cloudinary_api_key), .help = "its key" },
+    { .name = "CLOUDINARY_API_SECRET", TEXT, .secret = true, .max = 200, AT(cloudinary_api_secret),
+      .help = "its secret, which signs the calls" },
+    { .name = "CLOUDINARY_BASE_URL", TEXT, .initial = "https://api.cloudinary.com", AT(cloudinary_base_url),
+      .help = "address of the picture provider" },
     { .name = "TALLY_FCM_KEY_FILE", TEXT, AT(fcm_key_file),
       .help = "Firebase service account; unset: keystore/onmapss-main-key.json, here or in the data directory" },
     { .name = "FCM_BASE_URL", TEXT, .initial = "https://fcm.googleapis.com", AT(fcm_base_url),
@@ -219,6 +226,12 @@ static bool are_addresses(const char *const *list)
     return true;
 }
 
+/* The account's name stands in addresses as it is. */
+static bool is_plain_name(const char *name)
+{
+    return strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") == strlen(name);
+}
+
 /* What no single row can say. */
 static bool check_together(const struct settings *s)
 {
@@ -237,6 +250,10 @@ static bool check_together(const struct settings *s)
         good = refuse("TALLY_PUBLIC_URL: must begin with http:// or https://");
     if (!are_addresses(s->proxy_list))
         good = refuse("TALLY_TRUSTED_PROXIES: takes addresses, separated by commas; no ranges and no names");
+    if (!s->cloudinary_name != !s->cloudinary_api_key || !s->cloudinary_name != !s->cloudinary_api_secret)
+        good = refuse("CLOUDINARY_NAME, CLOUDINARY_API_KEY and CLOUDINARY_API_SECRET: set all, or none");
+    if (s->cloudinary_name && !is_plain_name(s->cloudinary_name))
+        good = refuse("CLOUDINARY_NAME: may hold letters, digits, hyphens and underscores only");
     return good;
 }
 

@@ -24,6 +24,7 @@ struct settings {
     /* outside services */
     const char *smsviro_url, *smsviro_token;
     const char *fcm_key_file, *fcm_base_url;
+    const char *cloudinary_name, *cloudinary_api_key, *cloudinary_api_secret, *cloudinary_base_url;
     const char *xendit_secret_key, *xendit_callback_token, *xendit_base_url;
     /* points */
     int64_t redeem_rate, points_per_currency;      /* millionths */

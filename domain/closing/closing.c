@@ -167,6 +167,13 @@ static enum flow_result close_pushes(void *arg)
     return FLOW_WAIT;
 }
 
+static enum flow_result close_removals(void *arg)
+{
+    struct closing *c = arg;
+    outbox_close(c->app->removals, resume, c);
+    return FLOW_WAIT;
+}
+
 static enum flow_result close_stream(void *arg)
 {
     struct closing *c = arg;
@@ -209,6 +216,7 @@ static const struct flow_step steps[] = {
     { "outbox", close_outbox },
     { "sms", close_sms },
     { "pushes", close_pushes },
+    { "removals", close_removals },
     { "stream", close_stream },
     { "database", close_database },
     { "handlers", close_handlers },

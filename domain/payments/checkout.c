@@ -80,7 +80,8 @@ static void name_at_sandbox(struct checkout *c, struct str *fields)
     struct arena *arena = &c->req->arena;
     struct str id = payments_new_id("inv_", arena);
     fields[INSERT_ID] = id;
-    fields[INSERT_URL] = arena_printf(arena, "%s/sandbox/invoices/%.*s", app_of(c->req)->settings->public_url, STR_FMT(id));
+    fields[INSERT_URL] = arena_printf(arena, "%s/sandbox/invoices/%.*s", app_of(c->req)->settings->public_url,
+                                      STR_FMT(id));
 }
 
 static struct str number(struct checkout *c, int64_t v)

@@ -44,8 +44,8 @@ void xendit_call_init(struct payments *p, struct outbound_call *call, const char
 /* A well-formed no: whatever was asked for has not been done and will not be. */
 bool xendit_refused(const struct outbound_call *call, enum err err);
 
-/* payments.c: keeps what the provider has sent and finds the invoice that `report` names: the columns of apply_take_row.
- * `body` and the report's texts live until `done`. As gather_add. */
+/* payments.c: keeps what the provider has sent and finds the invoice that `report` names: the columns of
+ * apply_take_row. `body` and the report's texts live until `done`. As gather_add. */
 enum err payments_take(struct payments *p, struct gathered *g, const struct report *report, struct str body,
                        void (*done)(struct gathered *g, enum err err, const struct db_result *r, int row), void *arg);
 

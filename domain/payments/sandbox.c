@@ -102,8 +102,8 @@ void payments_sandbox_act(struct http_request *req)
     act->apply.report = (struct report){ .id = req->values[INVOICE_ID].s, .has_status = true,
                                          .status = pays ? INVOICE_PAID : INVOICE_EXPIRED,
                                          .amount = -1, .paid_amount = -1, .paid_us = INT64_MIN };
-    struct str said = arena_printf(&req->arena, "{\"id\":\"%.*s\",\"status\":\"%s\"}", STR_FMT(req->values[INVOICE_ID].s),
-                                   pays ? "PAID" : "EXPIRED");
+    struct str said = arena_printf(&req->arena, "{\"id\":\"%.*s\",\"status\":\"%s\"}",
+                                   STR_FMT(req->values[INVOICE_ID].s), pays ? "PAID" : "EXPIRED");
     enum err err = payments_take(app->payments, &act->taken, &act->apply.report, said, on_taken, act);
     if (err != OK) reply_err(req, err);
 }

@@ -15,10 +15,12 @@ SELECT 'member', '', id % 16, 0, count(*) FROM reward_members GROUP BY id % 16;
 
 CREATE TEMP TABLE brought AS
 WITH crowd AS (SELECT min(id) AS first FROM users WHERE username LIKE 'crowd-%')
-SELECT n, first + :users::int / 2 + n - 1 AS referred, first + floor(:users::int / 10 * power(n / (:users::int / 2 + 1.0), 3))::int AS referrer,
+SELECT n, first + :users::int / 2 + n - 1 AS referred,
+    first + floor(:users::int / 10 * power(n / (:users::int / 2 + 1.0), 3))::int AS referrer,
     now() - interval '60 days' * (n::bigint * 7919 % (:users::int / 2) / (:users::int / 2.0)) AS at
 FROM crowd, generate_series(1, :users::int / 2) n;
-INSERT INTO transfer (id, posting, kind, debit, credit, amount, credit_after, credit_version, lifetime_after, idem, request_hash, created_at)
+INSERT INTO transfer (id, posting, kind, debit, credit, amount, credit_after, credit_version, lifetime_after, idem, request_hash,
+    created_at)
 SELECT t.newest + n, t.newest + n, 'points.referral', issuer.id, a.id, 100, 100 * nth, nth, 100 * nth, gen_random_uuid(), 0, at
 FROM (SELECT *, row_number() OVER (PARTITION BY referrer ORDER BY at, n) AS nth FROM brought) AS b
 JOIN account a ON a.owner_user_id = b.referrer AND a.kind = 'points', account issuer, (SELECT max(id) AS newest FROM transfer) AS t

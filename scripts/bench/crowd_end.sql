@@ -5,7 +5,8 @@ WHERE kind = 'reward_points';
 INSERT INTO reward_counts (account, earnings, redemptions)
 SELECT id, :rounds - :rounds / 5, :rounds / 5 FROM account WHERE kind = 'reward_points';
 INSERT INTO reward_sums (kind, name, shard, points, count)
-SELECT CASE kind WHEN 'rewards.earn' THEN 'earn' ELSE 'redeem' END::reward_sum, coalesce(metadata ->> 'category', metadata ->> 'rewardType'),
+SELECT CASE kind WHEN 'rewards.earn' THEN 'earn' ELSE 'redeem' END::reward_sum,
+    coalesce(metadata ->> 'category', metadata ->> 'rewardType'),
     reward_shard(posting), sum(amount), count(*)
 FROM transfer WHERE kind IN ('rewards.earn', 'rewards.redeem') GROUP BY 1, 2, 3;
 ANALYZE transfer, referrals, account;   -- else the rebuilding joins half a million with half a million one by one

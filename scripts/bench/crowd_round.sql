@@ -9,7 +9,8 @@ WITH round AS (
 INSERT INTO transfer (id, posting, kind, debit, credit, amount, debit_after, debit_version, credit_after, credit_version,
                       lifetime_after, idem, request_hash, metadata, created_at)
 SELECT s.id, s.id, CASE WHEN redeems THEN 'rewards.redeem' ELSE 'rewards.earn' END,
-    CASE WHEN redeems THEN member ELSE issuer.id END, CASE WHEN redeems THEN issuer.id ELSE member END, CASE WHEN redeems THEN 50 ELSE 100 END,
+    CASE WHEN redeems THEN member ELSE issuer.id END, CASE WHEN redeems THEN issuer.id ELSE member END,
+    CASE WHEN redeems THEN 50 ELSE 100 END,
     CASE WHEN redeems THEN earned - redeemed END, CASE WHEN redeems THEN r END,
     CASE WHEN NOT redeems THEN earned - redeemed END, CASE WHEN NOT redeems THEN r END, earned, gen_random_uuid(), 0,
     CASE WHEN redeems THEN jsonb_build_object('rewardType', ('{voucher,cashback,discount,gift_card}'::text[])[1 + j % 4])

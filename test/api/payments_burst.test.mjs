@@ -29,7 +29,8 @@ const each = (what) => Promise.all(Array.from({ length: AT_ONCE }, (_, n) => wha
 const payer = (n) => people[n % people.length];
 const checkout = (n, more = {}) => payer(n).api.post('/payment-checkout', {
   body: { amount: n + 1, description: `order ${n}`, ...more }, agent });
-const callback = (body) => api(server).post('/payment-callback', { body, headers: { 'x-callback-token': TOKEN }, agent });
+const callback = (body) => api(server).post('/payment-callback',
+  { body, headers: { 'x-callback-token': TOKEN }, agent });
 const wallets = () => query(server.database, `SELECT u.email, w.balance FROM account w
   JOIN users u ON u.id = w.owner_user_id WHERE w.kind = 'wallet'`);
 

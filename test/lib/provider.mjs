@@ -5,16 +5,17 @@ import { api } from './client.mjs';
 
 export const MOODS = ['hang', 'cut', 'garbage', 'slow', 'broken'];
 
-/** { url, calls, waiting, answer, close }; calls: { method, path, headers, body, json }, oldest first. */
+/** { url, calls, waiting, answer, close }; calls: { method, path, headers, bytes, body, json }, oldest first. */
 export async function startProvider(answer) {
   const calls = [];
   const open = new Set();
   const provider = { calls, answer, waiting: 0, most: 0 };
   const server = http.createServer(async (request, reply) => {
-    let body = '';
-    request.setEncoding('utf8');
-    for await (const part of request) body += part;
-    const call = { method: request.method, path: request.url, headers: request.headers, body, json: parse(body) };
+    const parts = [];
+    for await (const part of request) parts.push(part);
+    const bytes = Buffer.concat(parts);
+    const body = bytes.toString();
+    const call = { method: request.method, path: request.url, headers: request.headers, bytes, body, json: parse(body) };
     calls.push(call);
     provider.waiting++;
     provider.most = Math.max(provider.most, provider.waiting);

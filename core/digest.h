@@ -13,7 +13,7 @@ enum { SHA1_BYTES = 20, SHA256_BYTES = 32, SIPHASH_KEY_BYTES = 16 };
 
 void digest_init(void);   /* once, before any other call and before threads */
 
-void sha1(struct str data, uint8_t out[SHA1_BYTES]);      /* the WebSocket handshake only */
+void sha1(struct str data, uint8_t out[SHA1_BYTES]);      /* where others demand it: handshakes, signatures */
 void sha256(struct str data, uint8_t out[SHA256_BYTES]);
 
 /* HMAC-SHA-256 with the key's pads hashed once: two compressions less for every token. */

@@ -43,7 +43,7 @@ describe('a picture', () => {
     assert.match(id, /^avatars\/[0-9a-f]{32}$/);
     assert.equal(picture.url, where);
     assert.equal(picture.type, 'image/jpeg');
-    assert.deepEqual(sizeOf(picture.bytes), { type: 'jpeg', width: 1024, height: 205 });
+    assert.deepEqual(sizeOf(picture.bytes), { type: 'jpeg', width: 1024, height: 204 });
     const [{ avatar_key: key }] = await query(server.database, `SELECT avatar_key FROM users
       WHERE username = '${ada.username}'`);
     assert.equal(key, id);
@@ -120,8 +120,8 @@ describe('a provider that is in a bad state', () => {
   }
 
   test('an address that would be more than one', async () => {
-    for (const bad of ['http://res.example/a.jpg', 'javascript:alert(1)', 'https://res.example/"><script>', 'https://a b',
-      `https://res.example/${'x'.repeat(2000)}`]) {
+    for (const bad of ['http://res.example/a.jpg', 'javascript:alert(1)', 'https://res.example/"><script>',
+      'https://a b', `https://res.example/${'x'.repeat(2000)}`]) {
       cloudinary.mood = (call) => ({ json: { public_id: fieldsOf(call).public_id, secure_url: bad } });
       await changesNothing();
     }
@@ -178,7 +178,8 @@ describe('a removal', () => {
     await until(async () => (await rows())[0].status === 'given_up', 'the picture to be given up');
     await server.logged('picture', 'given_up');
     assert.ok(stored().includes(former) && stored().includes(newer));
-    await execute(server.database, 'UPDATE picture_removals SET status = \'waiting\', attempts = 1, next_try_at = now()');
+    await execute(server.database,
+      'UPDATE picture_removals SET status = \'waiting\', attempts = 1, next_try_at = now()');
     cloudinary.mood = null;
     await server.restart();
     await until(() => !stored().includes(former), 'it to be destroyed when somebody asks for it again');

@@ -7,13 +7,17 @@ import { until } from './wait.mjs';
 
 /** Runs SQL in a transaction and keeps it open until end(): with it the locks it took. */
 export async function holding(database, sql) {
-  const psql = spawn(postgresTool('psql'), ['-XqAt', '-v', 'ON_ERROR_STOP=1', database], { stdio: ['pipe', 'pipe', 2] });
+  const psql = spawn(postgresTool('psql'), ['-XqAt', '-v', 'ON_ERROR_STOP=1', database],
+    { stdio: ['pipe', 'pipe', 2] });
+  // A test that fails must not keep its file, nor the others' servers, waiting for these locks.
+  for (const handle of [psql, psql.stdin, psql.stdout]) handle.unref();
+  process.on('exit', () => psql.kill());
   let said = '';
   psql.stdout.setEncoding('utf8').on('data', (text) => { said += text; });
   const over = new Promise((resolve) => { psql.on('close', resolve); });
   psql.stdin.write(`BEGIN;\n${sql};\nSELECT 'held';\n`);
   await until(() => said.includes('held'), `${sql} to hold`);
-  return { end: async () => { psql.stdin.end('ROLLBACK;\n'); await over; } };
+  return { end: async () => { psql.ref(); psql.stdin.end('ROLLBACK;\n'); await over; } };
 }
 
 const WAITING = `SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;

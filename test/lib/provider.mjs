@@ -15,7 +15,8 @@ export async function startProvider(answer) {
     for await (const part of request) parts.push(part);
     const bytes = Buffer.concat(parts);
     const body = bytes.toString();
-    const call = { method: request.method, path: request.url, headers: request.headers, bytes, body, json: parse(body) };
+    const { method, url, headers } = request;
+    const call = { method, path: url, headers, bytes, body, json: parse(body) };
     calls.push(call);
     provider.waiting++;
     provider.most = Math.max(provider.most, provider.waiting);

@@ -1,10 +1,12 @@
-/* What the services for text messages and pushes answer, and the proof that the latter is asked with. */
+/* What the services for text messages, pushes and pictures answer, and the proofs that they are asked with. */
 #include <check.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/digest.h"
 #include "core/json.h"
 #include "domain/fcm/account.h"
+#include "domain/picture/cloudinary.h"
 #include "domain/sms/sms.h"
 
 /* A key made for this test. */
@@ -121,6 +123,56 @@ START_TEST(an_access_token_and_its_life)
 }
 END_TEST
 
+/* The provider's own example of a signature. */
+START_TEST(a_picture_providers_signature)
+{
+    char signature[CLOUDINARY_SIGNATURE_BYTES];
+    cloudinary_sign(STR("eager=w_400,h_300,c_pad|w_260,h_200,c_crop&public_id=sample_image&timestamp=1315060510"),
+                    "abcd", signature);
+    ck_assert_str_eq(signature, "bfd09f95f331f558cbd1320e67aa8d488770583e");
+}
+END_TEST
+
+#define KEPT(id, url) "{\"public_id\":\"" id "\",\"secure_url\":\"" url "\"}"
+
+static const struct {
+    int status;
+    const char *body;
+    enum err upload, destroy;
+} pictures[] = {
+    { 200, KEPT("avatars/1", "https://a.example/1.jpg"), OK, ERR_UNAVAILABLE },
+    { 200, KEPT("avatars/2", "https://a.example/1.jpg"), ERR_UNCERTAIN, ERR_UNAVAILABLE },
+    { 200, KEPT("avatars/1", "http://a.example/1.jpg"), ERR_UNCERTAIN, ERR_UNAVAILABLE },
+    { 200, KEPT("avatars/1", "https://a.example/\\u0022"), ERR_UNCERTAIN, ERR_UNAVAILABLE },
+    { 200, KEPT("avatars/1", "https://a.example/\\u00e4"), ERR_UNCERTAIN, ERR_UNAVAILABLE },
+    { 200, "{\"public_id\":\"avatars/1\",\"secure_url\":7}", ERR_UNCERTAIN, ERR_UNAVAILABLE },
+    { 200, "<html>", ERR_UNCERTAIN, ERR_UNAVAILABLE },
+    { 200, "[]", ERR_UNCERTAIN, ERR_UNAVAILABLE },
+    { 302, KEPT("avatars/1", "https://a.example/1.jpg"), ERR_UNCERTAIN, ERR_UNAVAILABLE },
+    { 400, "{}", ERR_INVALID, ERR_UNAVAILABLE },
+    { 401, "{}", ERR_INVALID, ERR_UNAVAILABLE },
+    { 420, "{}", ERR_UNAVAILABLE, ERR_UNAVAILABLE },
+    { 500, KEPT("avatars/1", "https://a.example/1.jpg"), ERR_UNAVAILABLE, ERR_UNAVAILABLE },
+    { 200, "{\"result\":\"ok\"}", ERR_UNCERTAIN, OK },
+    { 200, "{\"result\":\"not found\"}", ERR_UNCERTAIN, OK },
+    { 200, "{\"result\":\"error\"}", ERR_UNCERTAIN, ERR_UNAVAILABLE },
+    { 404, "{\"result\":\"not found\"}", ERR_INVALID, ERR_UNAVAILABLE },
+};
+
+START_TEST(what_a_picture_providers_answer_means)
+{
+    struct arena arena;
+    const char *url = NULL;
+    struct str body = str_from(pictures[_i].body);
+    arena_init(&arena);
+    ck_assert_int_eq(cloudinary_read_upload(pictures[_i].status, body, STR("avatars/1"), &arena, &url),
+                     pictures[_i].upload);
+    ck_assert(pictures[_i].upload == OK ? strcmp(url, "https://a.example/1.jpg") == 0 : url == NULL);
+    ck_assert_int_eq(cloudinary_read_destroy(pictures[_i].status, body), pictures[_i].destroy);
+    arena_fini(&arena);
+}
+END_TEST
+
 static const struct {
     int status;
     const char *body;
@@ -156,6 +208,8 @@ int main(void)
     tcase_add_test(tc, an_assertion_says_who_and_until_when);
     tcase_add_test(tc, an_account_is_whole_or_none);
     tcase_add_test(tc, an_access_token_and_its_life);
+    tcase_add_test(tc, a_picture_providers_signature);
+    tcase_add_loop_test(tc, what_a_picture_providers_answer_means, 0, (int) (sizeof pictures / sizeof *pictures));
     tcase_add_loop_test(tc, what_an_answer_means, 0, (int) (sizeof answers / sizeof *answers));
     Suite *suite = suite_create("providers");
     suite_add_tcase(suite, tc);

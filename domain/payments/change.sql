@@ -4,7 +4,8 @@
 WITH changed AS (
     UPDATE payment_invoices i
     SET status = CASE WHEN i.cancelling AND $2::text = 'EXPIRED' THEN 'CANCELLED' ELSE $2::text END::invoice_status, updated_at = now()
-    WHERE i.id = $1::bigint AND i.status = 'PENDING'
-    RETURNING i.user_id, invoice_event(i, 'PENDING', $3::text) AS event, invoice_json(i) AS invoice
+    FROM users u
+    WHERE i.id = $1::bigint AND i.status = 'PENDING' AND u.id = i.user_id
+    RETURNING i.user_id, invoice_event(i, u.username, 'PENDING', $3::text) AS event, invoice_json(i) AS invoice
 )
 SELECT c.invoice, tell_inbox(ARRAY[c.user_id], 'payment-status', ARRAY[c.event]) FROM changed c

@@ -9,7 +9,8 @@ WITH asked AS MATERIALIZED (
     FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])
         WITH ORDINALITY AS a (posting, invoice, amount, at, method, channel, currency, provider_id, place)
 ), locked AS MATERIALIZED (
-    SELECT id, status FROM payment_invoices WHERE id IN (SELECT invoice FROM asked) ORDER BY id FOR UPDATE
+    SELECT i.id, i.status, u.username FROM payment_invoices i JOIN users u ON u.id = i.user_id
+    WHERE i.id IN (SELECT invoice FROM asked) ORDER BY i.id FOR UPDATE OF i
 ), changed AS (
     UPDATE payment_invoices i
     SET status = 'PAID', paid_amount = a.amount, paid_at = coalesce(a.at, now()), posting = a.posting, updated_at = now(),
@@ -17,7 +18,7 @@ WITH asked AS MATERIALIZED (
         invoice_id = coalesce(i.invoice_id, a.provider_id)
     FROM asked a JOIN locked l ON l.id = a.invoice
     WHERE i.id = a.invoice AND l.status <> 'PAID'
-    RETURNING i.user_id, a.place, invoice_event(i, l.status, a.currency) AS event
+    RETURNING i.user_id, a.place, invoice_event(i, l.username, l.status, a.currency) AS event
 ), told AS (
     SELECT tell_inbox(array_agg(user_id ORDER BY place), 'payment-status', array_agg(event ORDER BY place)) AS n FROM changed
 )

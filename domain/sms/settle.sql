@@ -12,7 +12,7 @@ WITH settled AS (
         next_try_at = now() + CASE WHEN s.outcome <> 'failed' THEN interval '0' WHEN m.attempts = 1 THEN interval '30 seconds'
                                    WHEN m.attempts = 2 THEN interval '2 minutes' ELSE interval '10 minutes' END
     FROM unnest($1::bigint[], $2::text[]) AS s (id, outcome)
-    WHERE m.id = s.id AND m.status = 'waiting'
+    WHERE m.id = ANY ($1::bigint[]) AND s.id = m.id AND m.status = 'waiting'
     RETURNING m.id, m.status
 )
 SELECT id FROM settled WHERE status = 'given_up'

@@ -29,8 +29,8 @@ BEGIN
         RETURNING i.user_id, i.seq, i.type, i.created_at, i.data
     )
     SELECT count(pg_logical_emit_message(true, 'tally', message)) INTO told FROM (
-        SELECT jsonb_build_object('t', 'inbox', 'user', w.user_id, 'seq', w.seq, 'type', w.type, 'at', micros(w.created_at), 'data', w.data)::text
-            AS message
+        SELECT jsonb_build_object('t', 'inbox', 'user', w.user_id, 'seq', w.seq, 'type', w.type, 'at', micros(w.created_at),
+                                  'data', w.data)::text AS message
         FROM written w ORDER BY w.user_id, w.seq) AS messages;
     RETURN told;
 END $$;

@@ -222,6 +222,8 @@ static bool make_outbound(struct server *s)
     struct mailer_options options = {
         .host = settings->smtp_host,
         .port = (int) settings->smtp_port,
+        .tls_first = settings->smtp_tls_first,
+        .ca_file = settings->ca_file,
         .user = settings->smtp_user,
         .password = settings->smtp_password,
         .from = settings->mail_from,
@@ -231,7 +233,7 @@ static bool make_outbound(struct server *s)
     s->mailer = mailer_new(s->app.loop, &options, &fault);
     if (!s->mailer) fail(fault);
     else log_info("tallyd", "service", "name=mail active=%s", options.host ? "smtp" : "outbox");
-    s->app.outbound = outbound_new(s->app.loop, OUTBOUND_PER_HOST_MAX, OUTBOUND_WAITING_MAX);
+    s->app.outbound = outbound_new(s->app.loop, settings->ca_file, OUTBOUND_PER_HOST_MAX, OUTBOUND_WAITING_MAX);
     return s->mailer != NULL;
 }
 

@@ -4,6 +4,11 @@
  * remove transfers and close the whole. */
 #include "core/curl_loop.h"
 
+#include <mbedtls/pk.h>
+#include <mbedtls/x509_crt.h>
+#include <stdlib.h>
+#include <string.h>
+
 #include "core/mem.h"
 #include "core/must.h"
 
@@ -11,6 +16,7 @@ struct curl_loop {
     uv_loop_t *loop;
     CURLM *multi;             /* NULL once closed */
     uv_timer_t timer;
+    const char *ca_file;
     int transfers;
 };
 
@@ -103,11 +109,26 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *of
     return uv_poll_start(&w->poll, events, on_poll) == 0 ? 0 : -1;
 }
 
-struct curl_loop *curl_loop_new(uv_loop_t *loop)
+bool curl_loop_can_trust(const char *ca_file)
+{
+    unsigned char *text;
+    size_t n;
+    if (mbedtls_pk_load_file(ca_file, &text, &n) != 0) return false;
+    mbedtls_x509_crt certificates;
+    mbedtls_x509_crt_init(&certificates);
+    /* mbedTLS takes the binary form too, libcurl does not. Not every kind of key is known to it: one will do. */
+    bool good = strstr((char *) text, "-----BEGIN ") && mbedtls_x509_crt_parse(&certificates, text, n) >= 0;
+    mbedtls_x509_crt_free(&certificates);
+    free(text);
+    return good;
+}
+
+struct curl_loop *curl_loop_new(uv_loop_t *loop, const char *ca_file)
 {
     must(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK);   /* counted; cleaned up at close */
     struct curl_loop *c = mem_new(struct curl_loop);
     c->loop = loop;
+    c->ca_file = ca_file;
     must(uv_timer_init(loop, &c->timer) == 0);
     c->timer.data = c;
     c->multi = curl_multi_init();
@@ -152,6 +173,8 @@ void curl_loop_add(struct curl_loop *c, struct curl_transfer *t)
 {
     must(c->multi != NULL && !t->added);
     curl_easy_setopt(t->easy, CURLOPT_PRIVATE, t);
+    /* The system's stay trusted by their directory, whose default we leave as it is. */
+    if (c->ca_file) must(curl_easy_setopt(t->easy, CURLOPT_CAINFO, c->ca_file) == CURLE_OK);
     must(curl_multi_add_handle(c->multi, t->easy) == CURLM_OK);
     t->added = true;
     c->transfers++;

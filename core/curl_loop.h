@@ -19,8 +19,11 @@ struct curl_transfer {
 
 enum { CURL_LOOP_TIMEOUT_MS = 10000 };
 
-/* The process must ignore SIGPIPE: libcurl is told not to touch signals. */
-struct curl_loop *curl_loop_new(uv_loop_t *loop);
+/* The process must ignore SIGPIPE: libcurl is told not to touch signals. ca_file: PEM, whose certificates are trusted
+ * besides the system's, NULL for none; it outlives the loop, and curl_loop_can_trust has said yes to it. */
+struct curl_loop *curl_loop_new(uv_loop_t *loop, const char *ca_file);
+/* Can the file be read, and is there a certificate in it? Blocks; for the start. */
+bool curl_loop_can_trust(const char *ca_file);
 /* All transfers must have been removed; frees itself. May be called from `done`. */
 void curl_loop_close(struct curl_loop *c);
 

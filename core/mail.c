@@ -22,7 +22,7 @@
 #include "core/outbox.h"
 #include "core/work.h"
 
-enum { MESSAGE_BYTES_MAX = 1 << 20, FILES_KEPT = 1000, PRUNE_EVERY = 50, PORT_TLS = 465 };
+enum { MESSAGE_BYTES_MAX = 1 << 20, FILES_KEPT = 1000, PRUNE_EVERY = 50 };
 
 struct mailer {
     uv_loop_t *loop;
@@ -71,14 +71,14 @@ static void open_smtp(struct mailer *m, const struct mailer_options *o)
     struct buf *url = &m->texts[2];
     bool brackets = strchr(o->host, ':') != NULL;
     buf_init(url, 4096);
-    buf_printf(url, "%s://%s%s%s:%d/%.*s", o->port == PORT_TLS ? "smtps" : "smtp", brackets ? "[" : "", o->host,
+    buf_printf(url, "%s://%s%s%s:%d/%.*s", o->tls_first ? "smtps" : "smtp", brackets ? "[" : "", o->host,
                brackets ? "]" : "", o->port, STR_FMT(m->sender.domain));
     buf_char(url, 0);
     must(!url->failed);
     m->server.url = url->p;
     m->server.user = keep(&m->texts[3], o->user);
     m->server.password = keep(&m->texts[4], o->password);
-    m->curl = curl_loop_new(m->loop);
+    m->curl = curl_loop_new(m->loop, o->ca_file);
 }
 
 static void texts_free(struct mailer *m)
@@ -160,8 +160,8 @@ static void on_smtp_done(void *arg, const struct smtp_end *end)
 {
     struct sending *s = arg;
     if (end->err != OK) {
-        log_warn("mail", end->err == ERR_INVALID ? "refused" : "not_sent", "id=%lld step=%s code=%d",
-                 (long long) s->id, end->step, end->code);
+        log_warn("mail", end->err == ERR_INVALID ? "refused" : "not_sent", "id=%lld step=%s code=%d why=%s",
+                 (long long) s->id, end->step, end->code, LOG_STR(end->why));
     }
     deliver(s, end->err);
 }

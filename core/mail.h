@@ -3,6 +3,7 @@
  * queueing and retries are the caller's, in tables that survive a restart. */
 #pragma once
 
+#include <stdbool.h>
 #include <uv.h>
 
 #include "core/err.h"
@@ -10,7 +11,9 @@
 
 struct mailer_options {
     const char *host;            /* NULL: files */
-    int port;                    /* 465 is TLS from the start, others STARTTLS when offered, demanded with a password */
+    int port;
+    bool tls_first;              /* TLS from the start; otherwise STARTTLS when offered, demanded with a password */
+    const char *ca_file;         /* NULL, or see curl_loop_new */
     const char *user, *password; /* NULL: no log-in */
     const char *from;
     const char *outbox_dir;      /* created when missing */

@@ -16,7 +16,8 @@
 #include "core/mem.h"
 #include "core/must.h"
 
-enum { INPUT_BYTES = 2048, OUTPUT_BYTES_MAX = 4 << 20 };
+/* A piece is what TLS says at once, and thus what counts as progress. */
+enum { INPUT_BYTES = 2048, OUTPUT_BYTES_MAX = 4 << 20, PIECE_BYTES = 16384 };
 
 enum state { CONNECT, MAIL, RCPT, DATA, BODY, ENDED };
 
@@ -32,9 +33,12 @@ struct smtp_session {
     struct buf output;          /* what the server has not taken yet */
     char input[INPUT_BYTES];    /* what it said and is not a whole line yet */
     size_t input_n;
+    char fault[CURL_ERROR_SIZE];   /* libcurl's words, while connecting */
     void (*done)(void *arg, const struct smtp_end *end);
     void *arg;
 };
+
+static const struct str lost = STR("the connection was lost");
 
 static const char *const step_names[] = { "connect", "mail", "rcpt", "data", "body", "ended" };
 
@@ -61,16 +65,17 @@ static void hang_up(struct smtp_session *s)
     curl_easy_cleanup(s->transfer.easy);
 }
 
-static void end(struct smtp_session *s, enum err err, int code)
+/* The session lives until its handles' close callbacks, and so does what `why` points to. */
+static void end(struct smtp_session *s, enum err err, int code, struct str why)
 {
-    struct smtp_end how = { err, step_names[s->state], code };
+    struct smtp_end how = { err, step_names[s->state], code, why };
     hang_up(s);
     s->done(s->arg, &how);
 }
 
 static void on_timeout(uv_timer_t *handle)
 {
-    end(handle->data, ERR_UNAVAILABLE, 0);
+    end(handle->data, ERR_UNAVAILABLE, 0, STR("no answer in time"));
 }
 
 static void expect_progress(struct smtp_session *s)
@@ -129,6 +134,7 @@ struct smtp_session *smtp_start(uv_loop_t *loop, struct curl_loop *curl, const s
     s->timer.data = s;
     s->handles = 1;
     s->transfer.easy = easy_for(server);
+    curl_easy_setopt(s->transfer.easy, CURLOPT_ERRORBUFFER, s->fault);
     s->transfer.done = on_connected;
     curl_loop_add(curl, &s->transfer);
     return s;
@@ -147,7 +153,8 @@ static bool send_output(struct smtp_session *s)
 {
     while (s->output.n > 0) {
         size_t sent = 0;
-        CURLcode code = curl_easy_send(s->transfer.easy, s->output.p, s->output.n, &sent);
+        size_t n = s->output.n < PIECE_BYTES ? s->output.n : PIECE_BYTES;
+        CURLcode code = curl_easy_send(s->transfer.easy, s->output.p, n, &sent);
         if (code == CURLE_AGAIN) break;
         if (code != CURLE_OK) return false;
         buf_consume(&s->output, sent);
@@ -179,12 +186,12 @@ static void on_connected(struct curl_transfer *t, CURLcode code)
     curl_socket_t fd = CURL_SOCKET_BAD;
     if (code == CURLE_OK) curl_easy_getinfo(t->easy, CURLINFO_ACTIVESOCKET, &fd);
     if (fd == CURL_SOCKET_BAD || uv_poll_init_socket(s->loop, &s->poll, fd) != 0) {
-        end(s, ERR_UNAVAILABLE, (int) code);
+        end(s, ERR_UNAVAILABLE, (int) code, str_from(s->fault[0] ? s->fault : curl_easy_strerror(code)));
         return;
     }
     s->poll.data = s;
     s->handles++;
-    if (!say(s, MAIL, &s->from)) end(s, ERR_UNAVAILABLE, 0);
+    if (!say(s, MAIL, &s->from)) end(s, ERR_UNAVAILABLE, 0, lost);
 }
 
 /* A log-in or TLS that the server misses is for the operator to mend: the mail waits. */
@@ -200,7 +207,7 @@ static void end_politely(struct smtp_session *s, enum err err, int code)
     bool listens = s->output.n == 0;
     size_t sent;
     if (listens) curl_easy_send(s->transfer.easy, "QUIT\r\n", 6, &sent);
-    end(s, err, code);
+    end(s, err, code, STR("the server refused"));
 }
 
 static void on_reply(struct smtp_session *s, int code)
@@ -218,7 +225,7 @@ static void on_reply(struct smtp_session *s, int code)
     case BODY: end_politely(s, OK, code); break;
     default: must(!"a reply in a state without a question");
     }
-    if (!said) end(s, ERR_UNAVAILABLE, 0);
+    if (!said) end(s, ERR_UNAVAILABLE, 0, lost);
 }
 
 /* Three digits, and a blank (or nothing) behind them in the last line of a reply; 0: not the last. */
@@ -241,7 +248,7 @@ static void take_lines(struct smtp_session *s)
         s->input_n -= n;
         memmove(s->input, s->input + n, s->input_n);
         if (malformed) {
-            end(s, ERR_UNAVAILABLE, 0);
+            end(s, ERR_UNAVAILABLE, 0, STR("what answered is no mail server"));
         } else if (code != 0) {
             on_reply(s, code);
         }
@@ -261,5 +268,5 @@ static void on_poll(uv_poll_t *handle, int status, int events)
         s->input_n += n;
         if (alive) take_lines(s);
     }
-    if (s->state != ENDED) end(s, ERR_UNAVAILABLE, 0);
+    if (s->state != ENDED) end(s, ERR_UNAVAILABLE, 0, lost);
 }

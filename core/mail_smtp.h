@@ -15,12 +15,14 @@ struct smtp_envelope {
     struct str message;           /* lines end in CRLF */
 };
 
-/* How it ended: OK, ERR_UNAVAILABLE (may go another time) or ERR_INVALID (refused for good). `step`
- * and `code` tell where and by which reply (or libcurl's code while connecting), for the log. */
+/* How it ended: OK, ERR_UNAVAILABLE (may go another time) or ERR_INVALID (refused for good). For the log: `step` and
+ * `code` tell where and by which reply (or libcurl's code while connecting), `why` in words what was wrong, until
+ * `done` returns. No name or password is in them, but the server may have had a hand in the words. */
 struct smtp_end {
     enum err err;
     const char *step;
     int code;
+    struct str why;
 };
 
 struct smtp_session;

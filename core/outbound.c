@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "core/clock.h"
+#include "core/log.h"
 #include "core/mem.h"
 #include "core/must.h"
 
@@ -200,6 +201,12 @@ static bool was_sent(const struct outbound_call *call)
 
 static void run_waiting(struct outbound *o, struct outbound_host *host);
 
+static bool is_of_tls(CURLcode code)
+{
+    return code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CONNECT_ERROR ||
+           code == CURLE_SSL_CACERT_BADFILE || code == CURLE_SSL_CERTPROBLEM || code == CURLE_SSL_CIPHER;
+}
+
 static void on_transfer(struct curl_transfer *t, CURLcode code)
 {
     struct outbound_call *call = list_entry(t, struct outbound_call, transfer);
@@ -208,6 +215,10 @@ static void on_transfer(struct curl_transfer *t, CURLcode code)
     long status = 0;
     curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
     call->status = (int) status;
+    /* Nobody but the operator can mend it, and the caller tells "unavailable" only. */
+    if (is_of_tls(code))
+        log_warn("outbound", "tls_failed", "host=%s why=%s", LOG_STR(str_from(host->name)),
+                 LOG_STR(str_from(call->fault[0] ? call->fault : curl_easy_strerror(code))));
     end(o, call, code == CURLE_OK ? OK : was_sent(call) ? ERR_UNCERTAIN : ERR_UNAVAILABLE);
     host->running_count--;
     run_waiting(o, host);
@@ -218,6 +229,7 @@ static void on_transfer(struct curl_transfer *t, CURLcode code)
 static void run(struct outbound *o, struct outbound_host *host, struct outbound_call *call, uint64_t left_ms)
 {
     call->transfer.done = on_transfer;
+    curl_easy_setopt(call->transfer.easy, CURLOPT_ERRORBUFFER, call->fault);
     curl_easy_setopt(call->transfer.easy, CURLOPT_HTTPHEADER, call->headers);
     curl_easy_setopt(call->transfer.easy, CURLOPT_TIMEOUT_MS, (long) left_ms);
     list_append(&host->running, &call->link);
@@ -295,7 +307,7 @@ enum err outbound_start(struct outbound *o, struct outbound_call *call)
     return OK;
 }
 
-struct outbound *outbound_new(uv_loop_t *loop, int per_host_max, int waiting_max)
+struct outbound *outbound_new(uv_loop_t *loop, const char *ca_file, int per_host_max, int waiting_max)
 {
     must(per_host_max > 0 && waiting_max > 0);
     struct outbound *o = mem_new(struct outbound);
@@ -303,7 +315,7 @@ struct outbound *outbound_new(uv_loop_t *loop, int per_host_max, int waiting_max
     o->per_host_max = per_host_max;
     o->waiting_max = waiting_max;
     o->handles = 2;
-    o->curl = curl_loop_new(loop);
+    o->curl = curl_loop_new(loop, ca_file);
     list_init(&o->ended);
     must(uv_timer_init(loop, &o->ends) == 0 && uv_timer_init(loop, &o->watch) == 0);
     o->ends.data = o->watch.data = o;

@@ -9,7 +9,7 @@
  *     outbound_json(&call, body);
  *     enum err err = outbound_start(app->outbound, &call);
  *
- * Nothing here writes an address, a header or a body to the log. */
+ * Nothing here writes a path, a header or a body to the log; of a host whose TLS fails it says the name and why. */
 #pragma once
 
 #include "core/buf.h"
@@ -31,6 +31,7 @@ struct outbound_call {
     uint64_t started_ms;
     enum err err;             /* how it ended, until `done` */
     bool failed;              /* a header or body did not fit */
+    char fault[CURL_ERROR_SIZE];   /* libcurl's words; while it runs */
     void (*done)(struct outbound_call *call, enum err err);
     void *arg;
 
@@ -41,7 +42,8 @@ struct outbound_call {
     struct buf answer;        /* valid during `done` */
 };
 
-struct outbound *outbound_new(uv_loop_t *loop, int per_host_max, int waiting_max);
+/* ca_file: see curl_loop_new. */
+struct outbound *outbound_new(uv_loop_t *loop, const char *ca_file, int per_host_max, int waiting_max);
 /* Calls under way and waiting end with ERR_CLOSED or ERR_UNCERTAIN at the next turn, later ones are refused.
  * Frees itself; `closed` comes when the last `done` has. */
 void outbound_close(struct outbound *o, void (*closed)(void *arg), void *arg);

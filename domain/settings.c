@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/curl_loop.h"
 #include "core/digest.h"
 #include "core/log.h"
 
@@ -18,6 +19,9 @@
 #define TEXT .type = SETTING_TEXT
 #define INT .type = SETTING_INT
 #define IGNORED .type = SETTING_IGNORED, .help = "accepted, not used"
+
+enum { PORT_SMTPS = 465 };
+enum { SECURE_AUTO, SECURE_TRUE };
 
 static const struct setting table[] = {
     { .name = "TALLY_PORT", .aliases = "PORT API_PORT", INT, .min = 0, .max = 65535, .initial = "3000", AT(port),
@@ -74,7 +78,10 @@ static const struct setting table[] = {
     { .name = "TALLY_SMTP_HOST", .aliases = "SMTP_HOST EMAIL_HOST", TEXT, AT(smtp_host),
       .help = "mail server; unset: mails are files in the data directory" },
     { .name = "TALLY_SMTP_PORT", .aliases = "SMTP_PORT EMAIL_PORT", INT, .min = 1, .max = 65535, .initial = "587",
-      AT(smtp_port), .help = "465: TLS from the start; others: STARTTLS" },
+      AT(smtp_port), .help = "port" },
+    { .name = "TALLY_SMTP_SECURE", .aliases = "SMTP_SECURE EMAIL_SECURE", .type = SETTING_ENUM,
+      .choices = "auto true false", .initial = "auto", AT(smtp_secure),
+      .help = "true: TLS from the start; false: STARTTLS, demanded with a password; auto: true on port 465" },
     { .name = "TALLY_SMTP_USER", .aliases = "SMTP_USER EMAIL_USER", TEXT, AT(smtp_user), .help = "user" },
     { .name = "TALLY_SMTP_PASSWORD", .aliases = "SMTP_PASSWORD EMAIL_PASS", TEXT, .secret = true, AT(smtp_password),
       .help = "password" },
@@ -83,6 +90,8 @@ static const struct setting table[] = {
     { .name = "TALLY_MAIL_FROM", TEXT, AT(mail_from), .help = "sender; unset: the user" },
     { .name = "SUPPORT_EMAIL", TEXT, AT(support_email), .help = "receiver of support tickets" },
 
+    { .name = "TALLY_CA_FILE", TEXT, AT(ca_file),
+      .help = "PEM file: certificates that mail servers and providers may have besides the system's" },
     { .name = "XENDIT_SECRET_KEY", TEXT, .secret = true, AT(xendit_secret_key),
       .help = "payments at Xendit; unset: the sandbox inside the server (none in production)" },
     { .name = "XENDIT_CALLBACK_TOKEN", TEXT, .secret = true, AT(xendit_callback_token),
@@ -202,10 +211,12 @@ static void derive(struct settings *s, struct arena *arena)
     if (!s->database_url) s->database_url = compose_database_url(s, arena);
     if (!s->smtp_host && s->gmail_user && s->gmail_password) {
         s->smtp_host = "smtp.gmail.com";
-        s->smtp_port = 465;
+        s->smtp_port = PORT_SMTPS;
+        s->smtp_secure = SECURE_TRUE;
         s->smtp_user = s->gmail_user;
         s->smtp_password = s->gmail_password;
     }
+    s->smtp_tls_first = s->smtp_secure == SECURE_AUTO ? s->smtp_port == PORT_SMTPS : s->smtp_secure == SECURE_TRUE;
     if (!s->mail_from) s->mail_from = s->smtp_user ? s->smtp_user : "tally@localhost";
     if (!s->jwt_secret && !s->production) s->jwt_secret = s->sandbox_secret;
 }
@@ -240,6 +251,8 @@ static bool check_together(const struct settings *s)
         good = refuse("PS_DIALECT: only postgres is supported");
     if (!s->tls_cert != !s->tls_key)
         good = refuse("TLS_CERT and TLS_KEY: set both, or neither");
+    if (s->ca_file && !curl_loop_can_trust(s->ca_file))
+        good = refuse("TALLY_CA_FILE: cannot be read, or holds no certificate in PEM");
     if (s->production && !s->jwt_secret)
         good = refuse("TALLY_JWT_SECRET: must be set in production");
     if (s->production && s->jwt_secret && strlen(s->jwt_secret) < 32)

@@ -21,7 +21,9 @@ struct settings {
     /* mail */
     const char *smtp_host, *smtp_user, *smtp_password, *mail_from, *support_email, *gmail_user, *gmail_password;
     int64_t smtp_port;
+    int smtp_secure;               /* index into "auto true false", until settings_read has made smtp_tls_first of it */
     /* outside services */
+    const char *ca_file;
     const char *smsviro_url, *smsviro_token;
     const char *fcm_key_file, *fcm_base_url;
     const char *cloudinary_name, *cloudinary_api_key, *cloudinary_api_secret, *cloudinary_base_url;
@@ -33,7 +35,7 @@ struct settings {
     const char *data_dir, *currency, *timezone, *phone_country;
     int log_level, log_format, metrics_access;     /* indexes into their choices */
     /* made of the above by settings_read */
-    bool production;
+    bool production, smtp_tls_first;
     const char *const *cors_list;                  /* NULL-terminated, or NULL for "*" */
     const char *const *proxy_list;                 /* NULL-terminated, or NULL */
 };

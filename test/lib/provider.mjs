@@ -1,16 +1,21 @@
 // A provider on 127.0.0.1: answers by script, remembers what it was asked, and can be as bad as real
 // ones are. `answer(request)` returns { status, json } (or { status, text }), or one of the words in MOODS.
+import { readFileSync } from 'node:fs';
 import http from 'node:http';
+import https from 'node:https';
 import { api } from './client.mjs';
 
 export const MOODS = ['hang', 'cut', 'garbage', 'slow', 'broken'];
 
-/** { url, calls, waiting, answer, close }; calls: { method, path, headers, bytes, body, json }, oldest first. */
-export async function startProvider(answer) {
+/**
+ * { url, calls, waiting, answer, close }; calls: { method, path, headers, bytes, body, json }, oldest first.
+ * certificate: { cert, key }, paths; with it the provider speaks https.
+ */
+export async function startProvider(answer, { certificate } = {}) {
   const calls = [];
   const open = new Set();
   const provider = { calls, answer, waiting: 0, most: 0 };
-  const server = http.createServer(async (request, reply) => {
+  const hear = async (request, reply) => {
     const parts = [];
     for await (const part of request) parts.push(part);
     const bytes = Buffer.concat(parts);
@@ -22,10 +27,13 @@ export async function startProvider(answer) {
     provider.most = Math.max(provider.most, provider.waiting);
     reply.on('close', () => { provider.waiting--; });
     give(reply, await provider.answer(call));
-  });
+  };
+  const server = certificate
+    ? https.createServer({ cert: readFileSync(certificate.cert), key: readFileSync(certificate.key) }, hear)
+    : http.createServer(hear);
   server.on('connection', (socket) => { open.add(socket); socket.on('close', () => open.delete(socket)); });
   await new Promise((resolve) => { server.listen(0, '127.0.0.1', resolve); });
-  provider.url = `http://127.0.0.1:${server.address().port}`;
+  provider.url = `${certificate ? 'https' : 'http'}://127.0.0.1:${server.address().port}`;
   provider.close = () => new Promise((resolve) => {
     for (const socket of open) socket.destroy();
     server.close(resolve);

@@ -7,8 +7,8 @@ import { startProvider } from './provider.mjs';
 export const SECRET_KEY = 'xnd_test_key';
 export const CALLBACK_TOKEN = 'a callback token of the tests';
 
-/** env: what a server needs to know of it. invoices: by id; payouts: by reference_id. */
-export async function startXendit() {
+/** env: what a server needs to know of it. invoices: by id; payouts: by reference_id. options: startProvider's. */
+export async function startXendit(options) {
   const invoices = new Map();
   const payouts = new Map();
   const xendit = { invoices, payouts, mood: null, latency: 0 };
@@ -19,7 +19,7 @@ export async function startXendit() {
     const mood = typeof xendit.mood === 'function' ? xendit.mood(call) : xendit.mood;
     if (mood) return mood;
     return answer(xendit, call);
-  });
+  }, options);
   return Object.assign(xendit, {
     provider,
     env: { XENDIT_SECRET_KEY: SECRET_KEY, XENDIT_CALLBACK_TOKEN: CALLBACK_TOKEN, XENDIT_BASE_URL: `${provider.url}/` },

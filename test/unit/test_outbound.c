@@ -75,7 +75,7 @@ static void open_all(int per_host_max, int waiting_max)
     port = ntohs(address.sin_port);
     peer_count = request_count = 0;
     says = NULL;
-    outbound = outbound_new(&loop, per_host_max, waiting_max);
+    outbound = outbound_new(&loop, NULL, per_host_max, waiting_max);
 }
 
 static void on_outbound_closed(void *arg)

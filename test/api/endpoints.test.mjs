@@ -1,9 +1,10 @@
 // The list of what is built, against what is served, both ways; and each endpoint's example and reply in
 // /openapi.json against what the server really takes and answers. Each surface has a file in surfaces/:
 // `built` (id, method and path as in the contract's route index; hidden: the content type of what the
-// document does not show, and status: what somebody gets who has nothing in hand, when it is not 200)
-// and `recipes` (who calls an endpoint, and what in its example must be of this installation, or its
-// form's body and headers; {}: anybody, the example as it is). A new endpoint enters both, and tests that name it.
+// document does not show, and status: what somebody gets who has nothing in hand, when it is not 200; door: who may
+// call it, see doors.test.mjs) and `recipes` (who calls an endpoint, and what in its example must be of this
+// installation, or its form's body and headers; {}: anybody, the example as it is). A new endpoint enters both, and
+// tests that name it.
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -23,7 +24,7 @@ let document;
 const people = {};
 before(async () => {
   server = await startServer({ env: { XENDIT_CALLBACK_TOKEN: 'callback token' } });
-  open = await startServer({ database: server.database, env: { TALLY_OPEN: '1' } });
+  open = await startServer({ database: server.database, env: { TALLY_OPEN: '1', TALLY_DATA_DIR: server.dataDir } });
   people.nobody = { api: api(server) };
   people.system = await systemUser(server);
   people.ada = await customer(server, people.system, { amount: 1000 });

@@ -1,6 +1,6 @@
 export const built = [
-  { id: 'OPS-READY', method: 'GET', path: '/ready', hidden: 'application/json' },
-  { id: 'OPS-METRICS', method: 'GET', path: '/metrics', hidden: 'text/plain' },
+  { id: 'OPS-READY', method: 'GET', path: '/ready', hidden: 'application/json', door: 'anybody' },
+  { id: 'OPS-METRICS', method: 'GET', path: '/metrics', hidden: 'text/plain', door: 'anybody' },
 ];
 
 export const recipes = () => ({});

@@ -1,15 +1,15 @@
 export const built = [
-  { id: 'POINTS-01', method: 'GET', path: '/api/points/my-points' },
-  { id: 'POINTS-02', method: 'GET', path: '/api/points/transactions' },
-  { id: 'POINTS-03', method: 'GET', path: '/api/points/referrals' },
-  { id: 'POINTS-04', method: 'GET', path: '/api/points/levels' },
-  { id: 'POINTS-05', method: 'GET', path: '/api/points/leaderboard' },
-  { id: 'POINTS-06', method: 'POST', path: '/api/points/redeem' },
-  { id: 'POINTS-07', method: 'POST', path: '/api/points/generate-referral-code' },
-  { id: 'POINTS-08', method: 'GET', path: '/r/:code' },
-  { id: 'POINTS-09', method: 'POST', path: '/api/points/admin/add' },
-  { id: 'POINTS-20', method: 'POST', path: '/internal/points/earn' },
-  { id: 'POINTS-21', method: 'PUT', path: '/api/points/admin/levels' },
+  { id: 'POINTS-01', method: 'GET', path: '/api/points/my-points', door: 'customer' },
+  { id: 'POINTS-02', method: 'GET', path: '/api/points/transactions', door: 'customer' },
+  { id: 'POINTS-03', method: 'GET', path: '/api/points/referrals', door: 'customer' },
+  { id: 'POINTS-04', method: 'GET', path: '/api/points/levels', door: 'customer' },
+  { id: 'POINTS-05', method: 'GET', path: '/api/points/leaderboard', door: 'customer' },
+  { id: 'POINTS-06', method: 'POST', path: '/api/points/redeem', door: 'customer', other: 400 },
+  { id: 'POINTS-07', method: 'POST', path: '/api/points/generate-referral-code', door: 'customer' },
+  { id: 'POINTS-08', method: 'GET', path: '/r/:code', door: 'anybody' },
+  { id: 'POINTS-09', method: 'POST', path: '/api/points/admin/add', door: 'admin' },
+  { id: 'POINTS-20', method: 'POST', path: '/internal/points/earn', door: 'key points' },
+  { id: 'POINTS-21', method: 'PUT', path: '/api/points/admin/levels', door: 'admin' },
 ];
 
 export const recipes = ({ people }) => {

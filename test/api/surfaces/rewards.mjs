@@ -1,18 +1,18 @@
 import { randomUUID } from 'node:crypto';
 
 export const built = [
-  { id: 'REW-01', method: 'POST', path: '/rewards/create-user' },
-  { id: 'REW-02', method: 'POST', path: '/rewards/add-points/:userId' },
-  { id: 'REW-03', method: 'GET', path: '/rewards/points/:userId' },
-  { id: 'REW-04', method: 'GET', path: '/rewards/transactions/:userId' },
-  { id: 'REW-05', method: 'POST', path: '/rewards/redeem/:userId' },
-  { id: 'REW-06', method: 'GET', path: '/rewards/options' },
-  { id: 'REW-07', method: 'GET', path: '/analytics/rewards-distribution' },
-  { id: 'REW-08', method: 'GET', path: '/rewards/admin/users' },
-  { id: 'REW-09', method: 'GET', path: '/rewards/admin/transactions' },
-  { id: 'REW-10', method: 'GET', path: '/rewards/admin/redemptions' },
-  { id: 'REW-11', method: 'GET', path: '/rewards/admin/database-summary' },
-  { id: 'REW-22', method: 'GET', path: '/rewards/options/:type' },
+  { id: 'REW-01', method: 'POST', path: '/rewards/create-user', door: 'rewards', again: 400 },
+  { id: 'REW-02', method: 'POST', path: '/rewards/add-points/:userId', door: 'rewards' },
+  { id: 'REW-03', method: 'GET', path: '/rewards/points/:userId', door: 'rewards' },
+  { id: 'REW-04', method: 'GET', path: '/rewards/transactions/:userId', door: 'rewards' },
+  { id: 'REW-05', method: 'POST', path: '/rewards/redeem/:userId', door: 'rewards' },
+  { id: 'REW-06', method: 'GET', path: '/rewards/options', door: 'anybody' },
+  { id: 'REW-07', method: 'GET', path: '/analytics/rewards-distribution', door: 'anybody' },
+  { id: 'REW-08', method: 'GET', path: '/rewards/admin/users', door: 'rewards' },
+  { id: 'REW-09', method: 'GET', path: '/rewards/admin/transactions', door: 'rewards' },
+  { id: 'REW-10', method: 'GET', path: '/rewards/admin/redemptions', door: 'rewards' },
+  { id: 'REW-11', method: 'GET', path: '/rewards/admin/database-summary', door: 'rewards' },
+  { id: 'REW-22', method: 'GET', path: '/rewards/options/:type', door: 'anybody' },
 ];
 
 export const recipes = ({ people }) => {

@@ -10,7 +10,7 @@ const args = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run
 
 /**
  * A browser with one page; `faults` gathers what its console calls an error, and pages that threw; `asked` the
- * addresses of all that was loaded, over HTTP or as a WebSocket.
+ * addresses of all that was loaded, over HTTP or as a WebSocket. `another` opens a second page.
  */
 export async function openBrowser() {
   const browser = await chromium.launch({ executablePath, args });
@@ -21,5 +21,5 @@ export async function openBrowser() {
   page.on('pageerror', (error) => faults.push(String(error)));
   page.on('request', (request) => asked.push(request.url()));
   page.on('websocket', (socket) => asked.push(socket.url()));
-  return { page, faults, asked, close: () => browser.close() };
+  return { page, faults, asked, another: () => browser.newPage(), close: () => browser.close() };
 }

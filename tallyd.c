@@ -387,8 +387,12 @@ static bool make_parts(struct server *s)
     ws_hub_init(&app->hub);
     if (!make_outbound(s)) return false;
     make_database(s);
-    app->passwords = work_queue_new(app->loop, 1, PASSWORDS_WAITING_MAX);
-    app->pictures = work_queue_new(app->loop, 1, PICTURES_WAITING_MAX);
+    app->passwords = work_queue_new_patient(app->loop, PASSWORDS_WAITING_MAX);
+    app->pictures = work_queue_new_patient(app->loop, PICTURES_WAITING_MAX);
+    if (!app->passwords || !app->pictures) {
+        fail("no more threads can be started");
+        return false;
+    }
     app->files = work_queue_new(app->loop, 2, FILES_WAITING_MAX);
     app->auth = auth_new(app, str_from(secret));
     app->points = points_new(app);

@@ -1,21 +1,23 @@
-/* A bounded queue before libuv's thread pool.
+/* A bounded queue before libuv's thread pool, or before a worker of its own.
  *
  * An item is in one of two lists: `waiting`, or `running`, which means handed to the pool (where it
- * may still wait for a thread, and can be taken back). Closing takes back what has not begun; the
- * queue's timer never runs, its close callback is the "next turn" in which those items hear of it.
- * The queue frees itself when both lists are empty and the timer is closed. */
+ * may still wait for a thread, and can be taken back) or to the worker. Closing takes back what has not
+ * begun; the queue's timer never runs, its close callback is the "next turn" in which those items hear
+ * of it. The queue frees itself when both lists are empty and the timer and the worker are closed. */
 #include "core/work.h"
 
 #include "core/mem.h"
 #include "core/must.h"
+#include "core/worker.h"
 
 struct work_queue {
     uv_loop_t *loop;
+    struct worker *worker;   /* NULL: the pool */
     uv_timer_t timer;
     struct list waiting, running;
     int waiting_count, running_count;
     int waiting_max, parallel;
-    enum { QUEUE_OPEN, QUEUE_CLOSING, QUEUE_DRAINING } state;
+    enum { QUEUE_OPEN, QUEUE_CLOSING, QUEUE_DRAINING, QUEUE_ENDING } state;
     void (*closed)(void *arg);
     void *closed_arg;
 };
@@ -34,25 +36,49 @@ struct work_queue *work_queue_new(uv_loop_t *loop, int parallel, int waiting_max
     return q;
 }
 
+static void run(void *arg)
+{
+    struct work *w = arg;
+    w->run(w);
+}
+
 static void on_run(uv_work_t *req)
 {
-    struct work *w = req->data;
-    w->run(w);
+    run(req->data);
 }
 
 static void start_next(struct work_queue *q);
 static void free_when_drained(struct work_queue *q);
 
-static void on_ran(uv_work_t *req, int status)
+static void end(struct work *w, enum err err)
 {
-    struct work *w = req->data;
     struct work_queue *q = w->queue;
     list_unlink(&w->link);
     q->running_count--;
     start_next(q);
     /* The item may be freed by its owner in `done`; the queue is still ours. */
-    w->done(w, status == UV_ECANCELED ? ERR_CLOSED : OK);
+    w->done(w, err);
     free_when_drained(q);
+}
+
+static void on_ran(uv_work_t *req, int status)
+{
+    end(req->data, status == UV_ECANCELED ? ERR_CLOSED : OK);
+}
+
+static void on_worker_ran(void *arg)
+{
+    struct work_queue *q = arg;
+    end(list_entry(list_first(&q->running), struct work, link), OK);
+}
+
+struct work_queue *work_queue_new_patient(uv_loop_t *loop, int waiting_max)
+{
+    struct work_queue *q = work_queue_new(loop, 1, waiting_max);
+    q->worker = worker_new(loop, on_worker_ran, q);
+    if (q->worker) return q;
+    work_queue_close(q);
+    return NULL;
 }
 
 static void start_next(struct work_queue *q)
@@ -63,7 +89,8 @@ static void start_next(struct work_queue *q)
         q->waiting_count--;
         q->running_count++;
         list_append(&q->running, &w->link);
-        must(uv_queue_work(q->loop, &w->req, on_run, on_ran) == 0);
+        if (q->worker) worker_run(q->worker, run, w);
+        else must(uv_queue_work(q->loop, &w->req, on_run, on_ran) == 0);
     }
 }
 
@@ -102,7 +129,7 @@ void work_queue_close(struct work_queue *q)
     q->state = QUEUE_CLOSING;
     /* What a thread has already begun refuses to be cancelled, and is waited for. */
     list_each(&q->running, link) {
-        uv_cancel((uv_req_t *) &list_entry(link, struct work, link)->req);
+        if (!q->worker) uv_cancel((uv_req_t *) &list_entry(link, struct work, link)->req);
     }
     uv_close((uv_handle_t *) &q->timer, on_timer_closed);
 }
@@ -120,9 +147,22 @@ static void on_timer_closed(uv_handle_t *handle)
     free_when_drained(q);
 }
 
+static void on_worker_closed(void *arg)
+{
+    struct work_queue *q = arg;
+    q->worker = NULL;
+    q->state = QUEUE_DRAINING;
+    free_when_drained(q);
+}
+
 static void free_when_drained(struct work_queue *q)
 {
     if (q->state != QUEUE_DRAINING || q->running_count > 0) return;
+    if (q->worker) {
+        q->state = QUEUE_ENDING;
+        worker_close(q->worker, on_worker_closed, q);
+        return;
+    }
     void (*closed)(void *arg) = q->closed;
     void *arg = q->closed_arg;
     mem_free(q);

@@ -1,5 +1,6 @@
-/* CPU work off the loop: libuv's pool behind a bounded queue, so that a flood of log-ins cannot
- * take both cores or grow without end. `run` must touch nothing but the item's own memory. */
+/* Work off the loop, behind a bounded queue: on libuv's pool, or, what keeps a processor busy for long, on a
+ * thread of low priority, so that a flood of log-ins cannot take both cores, be felt by others, or grow without
+ * end. `run` must touch nothing but the item's own memory. */
 #pragma once
 
 #include <uv.h>
@@ -19,6 +20,8 @@ struct work {
 
 /* At most `parallel` items run at once, at most `waiting_max` wait behind them. */
 struct work_queue *work_queue_new(uv_loop_t *loop, int parallel, int waiting_max);
+/* One item at a time, on a thread of its own (see core/worker.h). NULL when there is no thread to be had. */
+struct work_queue *work_queue_new_patient(uv_loop_t *loop, int waiting_max);
 /* OK: done will be called later. ERR_FULL or ERR_CLOSED: it will not. */
 enum err work_submit(struct work_queue *q, struct work *w);
 int work_queue_length(const struct work_queue *q);  /* running and waiting */

@@ -248,12 +248,12 @@ class OpenTally(Tally):
 
 
 class Payers(Tally):
-    """People with a wallet and an account each, and invoices of the provider inside the server."""
+    """People with a wallet and an account each; the provider is the one inside the server."""
 
     RATE_MAX = 30_000                       # invoices are made for so many payments a second
 
-    def __init__(self, bench, name, users):
-        super().__init__(bench, name, users, 1, 0, {"NODE_ENV": "development", "XENDIT_CALLBACK_TOKEN": SECRET})
+    def __init__(self, bench, name, users, env=()):
+        super().__init__(bench, name, users, 1, 0, {"NODE_ENV": "development", "XENDIT_CALLBACK_TOKEN": SECRET, **dict(env)})
         bench.db.sql(self.database, "INSERT INTO account (owner_user_id, kind, asset) "
                                     "SELECT id, 'wallet', 'MONEY' FROM users ORDER BY id")
         self.invoices = 0
@@ -263,20 +263,46 @@ class Payers(Tally):
     def wrk(self, what, seconds, connections=64, pause_ms=None, seed=None):
         if what != "paid":
             return super().wrk(what, seconds, connections, pause_ms, seed)
-        first, self.invoices = self.invoices + 1, self.invoices + seconds * self.RATE_MAX
-        self.bench.db.sql(self.database, file="invoices.sql", first=first, last=self.invoices)
-        return super().wrk(what, seconds, connections, pause_ms, first)
+        return super().wrk(what, seconds, connections, pause_ms, self.write_invoices(seconds * self.RATE_MAX, "sandbox"))
+
+    def write_invoices(self, count, provider):
+        """Open ones; the number of the first."""
+        first, self.invoices = self.invoices + 1, self.invoices + count
+        self.bench.db.sql(self.database, file="invoices.sql", first=first, last=self.invoices, provider=provider)
+        return first
 
     def check(self):
         super().check()
         db, name = self.bench.db, self.database
-        paid, money, wallets, asked = db.sql(name, "SELECT count(*) FILTER (WHERE status = 'PAID'), sum(paid_amount), "
+        paid, money, wallets, asked = db.sql(name, "SELECT count(*) FILTER (WHERE status = 'PAID'), coalesce(sum(paid_amount), 0), "
                                                    "(SELECT sum(balance) FROM account WHERE kind = 'wallet'), "
-                                                   "count(*) FILTER (WHERE external_id LIKE 'tally-%') "
+                                                   "count(*) FILTER (WHERE external_id LIKE 'tally-%' AND provider = 'sandbox') "
                                                    "FROM payment_invoices").split("|")
         self.bench.expect(int(paid) == self.state()["wallet"][0], f"{self.name}: each invoice paid is one credit", paid)
         self.bench.expect(money == wallets, f"{self.name}: the wallets hold what was paid", f"{wallets} of {money}")
         self.check_made("invoice", int(asked))
+
+
+class Customers(Payers):
+    """Payers whose provider is outside."""
+
+    def __init__(self, bench, name, users, provider):
+        super().__init__(bench, name, users, {"XENDIT_SECRET_KEY": SECRET})
+        self.provider = f"http://127.0.0.1:{provider.port}"
+        key = run([TALLYD, "apikey", "add", "--holder", "bench", "--scope", "userstate"], env=self.env)
+        key = "bench:" + key.split("this once: ")[1].strip()
+        self.basic = "Basic " + base64.b64encode(key.encode()).decode()
+
+    def at(self, path):
+        """Itself, to be started with this as its provider."""
+        self.env["XENDIT_BASE_URL"] = self.provider + path
+        return self
+
+    def call(self, method, path, body=None, **headers):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
+        connection.request(method, path, body and json.dumps(body), {"Content-Type": "application/json", **headers})
+        reply = connection.getresponse()
+        return reply.status, reply.read()
 
 
 class Crowd(Tally):
@@ -369,6 +395,13 @@ class SocketIo(Server):
 
     def __init__(self, bench):
         super().__init__(bench, "socket.io", lambda port: ["node", os.path.join(HERE, "socketio.js")])
+
+
+class Provider(Server):
+    path = "/"
+
+    def __init__(self, bench):
+        super().__init__(bench, "provider", lambda port: ["node", os.path.join(HERE, "provider.js")])
 
 
 class Broadcast(Server):

@@ -1,12 +1,17 @@
-/* The queue before the pool: its bounds, its order, and what closing does to which item. */
+/* The queue before the pool, or before a worker of its own: its bounds, its order, and what closing does to which
+ * item. Tests that are added twice run with either. */
 #include "core/work.h"
 
 #include <check.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 struct item {
     struct work work;
     bool ran;
+    int niceness;              /* of the thread it ran on */
     int done;                  /* how often */
     enum err err;
     int order;                 /* the place among all that ended */
@@ -33,6 +38,7 @@ static void run(struct work *w)
     struct item *item = list_entry(w, struct item, work);
     uv_mutex_lock(&item->gate->mutex);
     item->ran = true;
+    item->niceness = getpriority(PRIO_PROCESS, (id_t) syscall(SYS_gettid));
     item->gate->inside++;
     if (item->gate->inside > item->gate->inside_most) item->gate->inside_most = item->gate->inside;
     uv_cond_broadcast(&item->gate->changed);
@@ -91,6 +97,11 @@ static void teardown(void)
     uv_mutex_destroy(&gate.mutex);
 }
 
+static struct work_queue *one_at_a_time(int with_worker, int waiting_max)
+{
+    return with_worker ? work_queue_new_patient(&loop, waiting_max) : work_queue_new(&loop, 1, waiting_max);
+}
+
 START_TEST(bounds_and_order)
 {
     queue = work_queue_new(&loop, 2, 3);
@@ -115,7 +126,7 @@ END_TEST
 
 START_TEST(one_at_a_time_is_first_come_first_served)
 {
-    queue = work_queue_new(&loop, 1, 7);
+    queue = one_at_a_time(_i, 7);
     for (int i = 0; i < 8; i++) ck_assert_int_eq(work_submit(queue, &items[i].work), OK);
     gate_open();
     run_loop();
@@ -126,7 +137,7 @@ END_TEST
 
 START_TEST(without_waiting_room_only_the_running_are_taken)
 {
-    queue = work_queue_new(&loop, 1, 0);
+    queue = one_at_a_time(_i, 0);
     ck_assert_int_eq(work_submit(queue, &items[0].work), OK);
     ck_assert_int_eq(work_submit(queue, &items[1].work), ERR_FULL);
     gate_open();
@@ -142,7 +153,7 @@ static void on_closed(void *arg)
 
 START_TEST(closing_ends_the_waiting_and_waits_for_the_running)
 {
-    queue = work_queue_new(&loop, 1, 4);
+    queue = one_at_a_time(_i, 4);
     for (int i = 0; i < 3; i++) ck_assert_int_eq(work_submit(queue, &items[i].work), OK);
     gate_wait_inside(1);
     bool closed = false;
@@ -185,6 +196,19 @@ START_TEST(closing_takes_back_what_the_pool_has_not_begun)
 }
 END_TEST
 
+START_TEST(a_worker_lets_others_go_first)
+{
+    for (int with_worker = 0; with_worker < 2; with_worker++) {
+        queue = one_at_a_time(with_worker, 0);
+        ck_assert_int_eq(work_submit(queue, &items[with_worker].work), OK);
+        gate_open();
+        run_loop();
+        if (!with_worker) work_queue_close(queue);
+    }
+    ck_assert_int_ge(items[1].niceness, items[0].niceness + 5);
+}
+END_TEST
+
 static void submit_another(void)
 {
     ck_assert_int_eq(work_submit(queue, &items[1].work), OK);
@@ -198,7 +222,7 @@ static void close_queue(void)
 
 START_TEST(done_may_submit_and_close)
 {
-    queue = work_queue_new(&loop, 1, 1);
+    queue = one_at_a_time(_i, 1);
     items[0].then = submit_another;
     items[1].then = close_queue;
     ck_assert_int_eq(work_submit(queue, &items[0].work), OK);
@@ -216,11 +240,12 @@ int main(void)
     TCase *tcase = tcase_create("work");
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, bounds_and_order);
-    tcase_add_test(tcase, one_at_a_time_is_first_come_first_served);
-    tcase_add_test(tcase, without_waiting_room_only_the_running_are_taken);
-    tcase_add_test(tcase, closing_ends_the_waiting_and_waits_for_the_running);
+    tcase_add_loop_test(tcase, one_at_a_time_is_first_come_first_served, 0, 2);
+    tcase_add_loop_test(tcase, without_waiting_room_only_the_running_are_taken, 0, 2);
+    tcase_add_loop_test(tcase, closing_ends_the_waiting_and_waits_for_the_running, 0, 2);
     tcase_add_test(tcase, closing_takes_back_what_the_pool_has_not_begun);
-    tcase_add_test(tcase, done_may_submit_and_close);
+    tcase_add_test(tcase, a_worker_lets_others_go_first);
+    tcase_add_loop_test(tcase, done_may_submit_and_close, 0, 2);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -1,0 +1,117 @@
+#include "core/worker.h"
+
+#include <stdbool.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "core/mem.h"
+#include "core/must.h"
+
+enum { NICENESS = 10 };   /* a tenth of a processor that others want, all of one that nobody does */
+
+struct worker {
+    uv_thread_t thread;
+    uv_async_t ran;
+    void (*done)(void *arg);
+    void (*closed)(void *arg);
+    void *arg, *closed_arg;
+
+    uv_mutex_t mutex;   /* of what follows */
+    uv_cond_t given;
+    void (*run)(void *arg);
+    void *run_arg;
+    bool is_over, ended;
+};
+
+/* Waits for a piece; false at the end. */
+static bool take(struct worker *w, void (**run)(void *arg), void **arg)
+{
+    uv_mutex_lock(&w->mutex);
+    while (!w->run && !w->ended) uv_cond_wait(&w->given, &w->mutex);
+    *run = w->run;
+    *arg = w->run_arg;
+    uv_mutex_unlock(&w->mutex);
+    return *run != NULL;
+}
+
+static void live(void *arg)
+{
+    struct worker *w = arg;
+    void (*run)(void *arg);
+    void *run_arg;
+    (void) setpriority(PRIO_PROCESS, (id_t) syscall(SYS_gettid), NICENESS);   /* else it works all the same */
+    while (take(w, &run, &run_arg)) {
+        run(run_arg);
+        uv_mutex_lock(&w->mutex);
+        w->run = NULL;
+        w->is_over = true;
+        uv_mutex_unlock(&w->mutex);
+        uv_async_send(&w->ran);
+    }
+}
+
+static void on_ran(uv_async_t *async)
+{
+    struct worker *w = async->data;
+    uv_mutex_lock(&w->mutex);
+    bool is_over = w->is_over;
+    w->is_over = false;
+    uv_mutex_unlock(&w->mutex);
+    if (!is_over) return;
+    uv_unref((uv_handle_t *) &w->ran);
+    w->done(w->arg);
+}
+
+struct worker *worker_new(uv_loop_t *loop, void (*done)(void *arg), void *arg)
+{
+    struct worker *w = mem_new(struct worker);
+    w->done = done;
+    w->arg = arg;
+    w->ran.data = w;
+    must(uv_mutex_init(&w->mutex) == 0 && uv_cond_init(&w->given) == 0);
+    if (uv_thread_create(&w->thread, live, w) != 0) {
+        uv_cond_destroy(&w->given);
+        uv_mutex_destroy(&w->mutex);
+        mem_free(w);
+        return NULL;
+    }
+    must(uv_async_init(loop, &w->ran, on_ran) == 0);
+    uv_unref((uv_handle_t *) &w->ran);   /* it keeps the loop alive while something runs only, as the pool does */
+    return w;
+}
+
+void worker_run(struct worker *w, void (*run)(void *arg), void *arg)
+{
+    uv_ref((uv_handle_t *) &w->ran);
+    uv_mutex_lock(&w->mutex);
+    must(!w->run && !w->is_over);
+    w->run = run;
+    w->run_arg = arg;
+    uv_cond_signal(&w->given);
+    uv_mutex_unlock(&w->mutex);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct worker *w = handle->data;
+    void (*closed)(void *arg) = w->closed;
+    void *arg = w->closed_arg;
+    uv_cond_destroy(&w->given);
+    uv_mutex_destroy(&w->mutex);
+    mem_free(w);
+    closed(arg);
+}
+
+void worker_close(struct worker *w, void (*closed)(void *arg), void *arg)
+{
+    w->closed = closed;
+    w->closed_arg = arg;
+    uv_mutex_lock(&w->mutex);
+    must(!w->run);
+    w->ended = true;
+    uv_cond_signal(&w->given);
+    uv_mutex_unlock(&w->mutex);
+    uv_thread_join(&w->thread);   /* it has nothing to do, so this takes no time */
+    uv_close((uv_handle_t *) &w->ran, on_closed);
+}

@@ -1,0 +1,94 @@
+"""Rows about a server that has something else to do besides."""
+import concurrent.futures
+import contextlib
+import threading
+import time
+
+from machine import say
+from table import Line
+
+LOGINS, CHECKOUTS = 50, 20          # at any time under way
+OPEN_INVOICES = 10_000
+
+
+@contextlib.contextmanager
+def repeated(times, ask):
+    """`ask` goes on and on, so many times at once, until the block is left: the list of its answers."""
+    answers, end = [], threading.Event()
+
+    def go_on():
+        while not end.is_set():
+            answers.append(ask())
+
+    with concurrent.futures.ThreadPoolExecutor(times) as pool:
+        going = [pool.submit(go_on) for _ in range(times)]
+        try:
+            yield answers
+        finally:
+            end.set()
+    for one in going:
+        one.result()
+
+
+def waits(bench, tally, pause):
+    """p99 of a transfer and of /health in microseconds, both at the same time."""
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        moved = pool.submit(tally.wrk, "transfer", bench.seconds, 256, pause)
+        asked = pool.submit(tally.wrk, "health", bench.seconds, 4, 5)
+        moved, asked = moved.result(), asked.result()
+    return moved["p99_us"], asked["p99_us"], moved["rate"]
+
+
+def while_others_wait(bench):
+    tally = bench.customers()
+    full = tally.at("").turn("transfer")["rate"]
+    pause = max(1, round(2 * 256 / full * 1000 - 2))
+    calm, busy = [], []
+
+    def log_in():
+        return tally.call("POST", "/api/auth/login", {"email": "nobody@bench.example", "password": "wrong horse"})[0]
+
+    def check_out():
+        return tally.call("POST", "/payment-checkout", {"amount": 10, "description": "Top-up"},
+                          Authorization="Bearer " + tally.tokens[0])[0]
+
+    for _ in range(bench.turns):
+        bench.db.checkpoint()
+        with tally.at("/hang"):
+            tally.wrk("transfer", bench.warmup, 256, pause)
+            calm.append(waits(bench, tally, pause))
+            with repeated(LOGINS, log_in) as logins, repeated(CHECKOUTS, check_out) as checkouts:
+                time.sleep(bench.warmup)
+                busy.append(waits(bench, tally, pause))
+        bench.expect(set(logins) == {401}, f"{tally.name}: every log-in is refused as it should be", str(set(logins)))
+        bench.expect(set(checkouts) <= {502}, f"{tally.name}: no checkout without the provider", str(set(checkouts)))
+        say(f"{tally.name}: transfers at {100 * calm[-1][2] / full:.0f} %, p99 {calm[-1][0]} us, /health {calm[-1][1]} us; "
+            f"beside {len(logins)} log-ins at {100 * busy[-1][2] / full:.0f} %, {busy[-1][0]} us, {busy[-1][1]} us")
+    for at, what in ((1, "/health"), (0, "a transfer")):
+        yield Line(21, f"p99 of {what}, half of the maximum load, {LOGINS} log-ins queued, the provider hangs", "itself without",
+                   " us", [b[at] for b in busy], [c[at] for c in calm], 2, 2, down=True)
+
+
+def synchronising(bench):
+    tally = bench.customers()
+    seconds, calm, busy, took = min(bench.seconds, 4), [], [], []
+    first = tally.write_invoices(OPEN_INVOICES, "xendit")
+    for _ in range(bench.turns):
+        bench.db.checkpoint()
+        with tally.at(""), concurrent.futures.ThreadPoolExecutor(1) as pool:
+            tally.wrk("transfer", bench.warmup)
+            calm.append(tally.wrk("transfer", seconds)["rate"])
+            began = time.monotonic()
+            sync = pool.submit(tally.call, "GET", "/scheduler", Authorization=tally.basic)
+            busy.append(tally.wrk("transfer", seconds)["rate"])
+            bench.expect(not sync.done(), f"{tally.name}: the synchronisation takes longer than the measurement", "")
+            status, reply = sync.result()
+            took.append(time.monotonic() - began)
+        bench.expect(status == 200 and b'"checked":10000' in reply, f"{tally.name}: all open invoices were asked for",
+                     f"{status} {reply[:200]}")
+        say(f"{tally.name}: {OPEN_INVOICES:,} invoices in {took[-1]:.1f} s; transfers {busy[-1]:,.0f}/s, without {calm[-1]:,.0f}/s")
+    bench.db.sql(tally.database, f"UPDATE payment_invoices SET status = 'EXPIRED' WHERE external_id >= 'bench-{first}' "
+                                 "AND status = 'PENDING' AND provider = 'xendit'")
+    yield Line(22, f"{OPEN_INVOICES:,} open invoices synchronised at a provider that takes 20 ms", "–", " s", took, None, 15, 15,
+               down=True, digits=1)
+    yield Line(22, "transfers meanwhile", "itself without", "/s", busy, calm, 0.9, 0.9)

@@ -7,7 +7,7 @@ createServer((request, reply) => {
   request.resume();
   if (request.url.startsWith('/hang/')) return;
   const id = request.url.split('/').pop();
-  const invoice = { id, external_id: id.replace('inv_', '').replace('_', '-'), status: 'PENDING', amount: 10, currency: 'USD' };
+  const invoice = { id, external_id: id.replace('inv_', '').replace('_', '-'), status: 'PENDING', amount: 10 };
   setTimeout(() => {
     reply.setHeader('Content-Type', 'application/json');
     reply.end(JSON.stringify(invoice));

@@ -65,27 +65,29 @@ enum ws_state {
     WS_ENDED,   /* net_close was called */
 };
 
+/* What sending looks at stands together at the beginning: of ten thousand sessions each line of memory that is touched
+ * has to be fetched, as in struct net_conn. */
 struct ws_session {
     uint32_t magic;
     uint8_t state;
     bool ping_due; /* to be written */
     bool pong_awaited;
-    bool head_queued;               /* the queue's first member is the 101 head, no frame */
-    uint16_t close_code, peer_code; /* what we sent and what the peer sent; 0: nothing yet */
-    uint32_t pending;               /* bytes in net's hands after our last write; 0 again after on_drain */
-    uint32_t counted;               /* this session's part in ws_server.waiting */
+    bool head_queued; /* the queue's first member is the 101 head, no frame */
     struct ws_server *server;
     struct net_conn *conn;
     struct ws_queue queue;
-    struct list dirty; /* in the server's list of sessions that have something to write in this turn */
-    struct list link;  /* among the server's */
-    const struct ws_handler *handler;
-    struct ws_receiver *receiver; /* while a message is incomplete */
     struct ws_frame *pong;        /* answers the newest ping; NULL: answered */
-    struct wheel_timer timer;     /* the earliest of the next two; may be early, then it is set again */
-    uint64_t alive_ms;            /* when to ping, when the pong is overdue, when closing is overdue */
-    uint64_t deadline_ms;         /* the user's; 0: none */
-    uint64_t budget_us;           /* when the messages received so far would have been allowed at an even rate */
+    struct ws_receiver *receiver; /* while a message is incomplete */
+    uint32_t pending;             /* bytes in net's hands after our last write; 0 again after on_drain */
+    uint32_t counted;             /* this session's part in ws_server.waiting */
+    struct list dirty;            /* in the server's list of sessions that have something to write in this turn */
+    struct list link;             /* among the server's */
+    const struct ws_handler *handler;
+    struct wheel_timer timer; /* the earliest of the next two; may be early, then it is set again */
+    uint64_t alive_ms;        /* when to ping, when the pong is overdue, when closing is overdue */
+    uint64_t deadline_ms;     /* the user's; 0: none */
+    uint64_t budget_us;       /* when the messages received so far would have been allowed at an even rate */
+    uint16_t close_code, peer_code; /* what we sent and what the peer sent; 0: nothing yet */
     uint64_t extra[];
 };
 _Static_assert(sizeof(struct ws_session) <= 208, "an idle session must stay small");

@@ -11,6 +11,7 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "core/clock.h"
 #include "core/digest.h"
 #include "core/mem.h"
 
@@ -112,6 +113,7 @@ static enum err verify(struct password_job *job)
 static void on_run(struct work *w)
 {
     struct password_job *job = list_entry(w, struct password_job, work);
+    job->began_ms = clock_mono_ms();
     job->err = job->task == PASSWORD_HASH ? argon2_hash(job->password, job->hash) : verify(job);
     sodium_memzero(job->password, sizeof job->password);
 }

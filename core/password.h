@@ -18,6 +18,7 @@ struct password_job {
     char hash[PASSWORD_HASH_BYTES];             /* out for HASH (terminated), in for VERIFY */
     bool matches;                               /* out for VERIFY */
     bool needs_rehash;                          /* out for VERIFY: matches, but old or weaker */
+    uint64_t began_ms;                          /* out: monotonic, when the work began */
     enum err err;                               /* how the work ended; `done` is told */
     void (*done)(struct password_job *job, enum err err);
     void *arg;

@@ -2,14 +2,18 @@
  * whether a sign-up that waits is known, and in their words.
  *
  * An unknown name, a wrong password and an account without password take the same steps: one look-up, one argon2id
- * (of a hash that nothing matches), one failure counted. Only the right password learns that a user is disabled, or
- * not confirmed yet. */
+ * (of a hash that nothing matches), one failure counted. A hash brought along from another system may be cheaper than
+ * that or dearer, so a failure is told no sooner than half a second after the work began, whatever it was; up to
+ * bcrypt's 2^12 rounds that is longer than any takes. Only the right password learns that a user is disabled, or not
+ * confirmed yet. */
+#include "core/clock.h"
 #include "domain/auth/auth.h"
 #include "domain/live/live.h"
 #include "domain/signin/signin_private.h"
 #include "sql.h"
 
 enum { NAME, PASSWORD };   /* the fields, in the row's order */
+enum { FAILURE_MS = 500 };
 
 struct login_way {
     const char *surface;
@@ -23,6 +27,7 @@ struct login {
     const struct login_way *way;
     int64_t user;          /* 0: no user */
     struct str hash, mode; /* mode: of a waiting sign-up */
+    struct wheel_timer told;
 };
 
 static void put_who(struct db_args *args, const struct http_request *req)
@@ -74,11 +79,19 @@ static void fail(struct login *l)
     }
 }
 
+static void on_told(struct wheel_timer *timer)
+{
+    fail(list_entry(timer, struct login, told));
+}
+
+/* Counted it is at once: who guesses many at the same moment must not be ahead of the count. */
 static void on_failed(void *arg, enum err err, const struct db_result *result)
 {
     struct login *l = arg;
+    uint64_t took_ms = clock_mono_ms() - l->steps.password.began_ms;
     if (err != OK) signin_sql_failed(&l->steps, err, result);   /* a failure that cannot be counted is not told */
-    else fail(l);
+    else if (took_ms >= FAILURE_MS) fail(l);
+    else wheel_set(app_of(l->steps.req)->wheel, &l->told, FAILURE_MS - took_ms);
 }
 
 static void on_waiting(void *arg, enum err err, const struct db_result *result)
@@ -148,6 +161,7 @@ static void start(struct http_request *req, const struct login_way *way, void (*
 {
     struct login *l = arena_new(&req->arena, struct login);
     l->way = way;
+    wheel_timer_init(&l->told, on_told);
     signin_start(&l->steps, req, steps, finished, l);
 }
 

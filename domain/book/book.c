@@ -221,9 +221,11 @@ struct person *book_put_person(struct book *b, const struct person *row)
         p->accounts = map_remove(&b->strays, (uint64_t) row->id);
         map_set(&b->people, (uint64_t) p->id, p);
     }
+    if (row->inbox_seq > p->inbox_seq) p->inbox_seq = row->inbox_seq;
+    if (row->version < p->version) return p;
+    p->version = row->version;
     copy_texts(p, row);
     p->tokens_from_us = row->tokens_from_us;
-    if (row->inbox_seq > p->inbox_seq) p->inbox_seq = row->inbox_seq;
     p->is_admin = row->is_admin;
     p->is_system = row->is_system;
     p->is_agent = row->is_agent;

@@ -32,6 +32,7 @@ struct reward_member {
 
 struct person {
     int64_t id;
+    int64_t version;              /* of what follows, but accounts and inbox */
     int64_t tokens_from_us;       /* tokens issued before are void */
     int64_t inbox_seq;            /* newest number of the inbox that the stream has brought */
     struct account *accounts;     /* by ascending id */
@@ -75,5 +76,5 @@ bool book_move(struct book *b, int64_t account, int64_t balance, int64_t version
 
 /* For filling a row that is to be entered; STR_NONE: there is none. */
 void person_put_referral_code(struct person *p, struct str code);
-/* Enters a user; texts are copied. inbox_seq is only ever raised. */
+/* Enters a user; texts are copied. What is older than what is known changes nothing; inbox_seq is only ever raised. */
 struct person *book_put_person(struct book *b, const struct person *row);

@@ -77,6 +77,7 @@ static void take_user(struct message *message)
     struct str email = text(m, STR("email"));
     struct person p = {
         .id = number(m, STR("id")),
+        .version = number(m, STR("version")),
         .username = (char *) arena_cstr(arena, text(m, STR("username"))),
         .name = (char *) arena_cstr(arena, text(m, STR("name"))),
         .email = email.p ? (char *) arena_cstr(arena, email) : NULL,
@@ -90,7 +91,8 @@ static void take_user(struct message *message)
         .referrals = number(m, STR("referrals")),
     };
     person_put_referral_code(&p, text(m, STR("referral")));
-    bool recheck = known && (known->tokens_from_us != p.tokens_from_us || known->is_active != p.is_active);
+    bool recheck = known && p.version >= known->version &&
+                   (known->tokens_from_us != p.tokens_from_us || known->is_active != p.is_active);
     book_put_person(&l->app->book, &p);
     if (recheck) push_recheck_user(l->app->push, p.id);
 }

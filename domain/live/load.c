@@ -29,6 +29,7 @@ static void take_user(struct live *l, const struct db_result *r, int row)
         .tokens_from_us = db_cell_i64(r, row, 8),
         .inbox_seq = known ? known->inbox_seq : inbox_seq,
         .referrals = db_cell_i64(r, row, 11),
+        .version = db_cell_i64(r, row, 12),
     };
     person_put_referral_code(&p, db_cell(r, row, 10));
     struct person *kept = book_put_person(&l->app->book, &p);

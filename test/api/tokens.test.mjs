@@ -213,6 +213,24 @@ describe('a token that was good', () => {
   }
 });
 
+describe('an older word of a user, which comes after a newer one,', () => {
+  // As the answer of a statement does that had read him before the change which the stream has brought.
+  test('does not bring his tokens back', async () => {
+    const [carol, dora] = [await register(server), await register(server)];
+    const lines = ({ email }, later = '') => `CREATE TEMP TABLE was ON COMMIT DROP AS
+        SELECT user_message(u) AS message FROM users u WHERE email = '${email}';
+      UPDATE users SET status = 'disabled' WHERE email = '${email}';
+      SELECT tell(user_message(u)) FROM users u WHERE email = '${email}'; ${later}`;
+    await execute(server.database, `BEGIN; ${lines(carol, 'SELECT tell(message) FROM was;')} COMMIT;`);
+    await execute(server.database, `BEGIN; ${lines(dora)} COMMIT;`);
+    await until(async () => {   // what comes behind it is there at both processes
+      const ask = (agent) => everyone.get('/api/auth/me', { agent, token: dora.token });
+      return (await Promise.all(processes.map(ask))).every(({ status }) => status === 401);
+    }, 'the next change to be known');
+    await isNoToken(carol.token);
+  });
+});
+
 describe('the token of somebody else', () => {
   test('shows and changes nothing of Bob\'s', () => everywhere(async (operation, agent) => {
     if (!operation.path.includes('{')) return;

@@ -106,6 +106,25 @@ START_TEST(a_person_is_replaced_but_the_inbox_only_rises)
 }
 END_TEST
 
+START_TEST(an_older_word_of_a_person_changes_nothing)
+{
+    struct person *p = person(7, "ann", "ann@example.com");
+    struct person newer = { .id = 7, .version = 6, .username = (char *) "ann", .name = (char *) "Ann",
+                            .tokens_from_us = 60 };
+    struct person older = { .id = 7, .version = 5, .username = (char *) "old", .name = (char *) "Old", .inbox_seq = 9,
+                            .is_admin = true, .is_active = true };
+    book_put_person(&b, &newer);
+    ck_assert_ptr_eq(book_put_person(&b, &older), p);
+    ck_assert_str_eq(p->username, "ann");
+    ck_assert_int_eq(p->tokens_from_us, 60);
+    ck_assert(!p->is_active && !p->is_admin);
+    ck_assert_int_eq(p->inbox_seq, 9);
+    older.version = 6;
+    book_put_person(&b, &older);
+    ck_assert_str_eq(p->username, "old");
+}
+END_TEST
+
 static struct account *put_member(int64_t id, const char *name, int64_t balance, int64_t version)
 {
     struct account row = { .id = id, .kind = ACCOUNT_REWARD_POINTS, .balance = balance, .version = version };
@@ -173,6 +192,7 @@ int main(void)
     tcase_add_test(c, an_unbounded_account_is_never_moved);
     tcase_add_test(c, accounts_stand_with_their_owner_by_id_whoever_came_first);
     tcase_add_test(c, a_person_is_replaced_but_the_inbox_only_rises);
+    tcase_add_test(c, an_older_word_of_a_person_changes_nothing);
     tcase_add_test(c, a_member_is_found_by_his_id_and_his_account_is_his);
     tcase_add_test(c, many_members_are_all_found);
     tcase_add_test(c, members_of_one_hash_are_told_apart);

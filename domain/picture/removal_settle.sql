@@ -5,7 +5,8 @@
 WITH fates AS MATERIALIZED (
     SELECT * FROM unnest($1::bigint[], $2::text[]) AS f (id, outcome)
 ), gone AS (
-    DELETE FROM picture_removals r USING fates f WHERE r.id = f.id AND f.outcome = 'sent'
+    DELETE FROM picture_removals r USING fates f
+    WHERE r.id = ANY ($1::bigint[]) AND r.id = f.id AND f.outcome = 'sent'
 ), settled AS (
     UPDATE picture_removals r
     SET status = CASE WHEN f.outcome = 'refused' OR (f.outcome = 'failed' AND r.attempts >= 4) THEN 'given_up' ELSE 'waiting' END,
@@ -13,7 +14,7 @@ WITH fates AS MATERIALIZED (
         next_try_at = now() + CASE WHEN f.outcome <> 'failed' THEN interval '0' WHEN r.attempts = 1 THEN interval '30 seconds'
                                    WHEN r.attempts = 2 THEN interval '2 minutes' ELSE interval '10 minutes' END
     FROM fates f
-    WHERE r.id = f.id AND r.status = 'waiting' AND f.outcome <> 'sent'
+    WHERE r.id = ANY ($1::bigint[]) AND r.id = f.id AND r.status = 'waiting' AND f.outcome <> 'sent'
     RETURNING r.id, r.status
 )
 SELECT id FROM settled WHERE status = 'given_up'

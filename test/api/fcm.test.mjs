@@ -9,7 +9,7 @@ import { after, before, describe, test } from 'node:test';
 import { api } from '../lib/client.mjs';
 import { register } from '../lib/people.mjs';
 import { query } from '../lib/pg.mjs';
-import { startProvider } from '../lib/provider.mjs';
+import { stallsWhile, startProvider } from '../lib/provider.mjs';
 import { startServer } from '../lib/server.mjs';
 import { fails } from '../lib/shapes.mjs';
 import { until } from '../lib/wait.mjs';
@@ -81,6 +81,7 @@ describe('with Firebase', () => {
   let server;
   let google;
   let answer;
+  let issue;
   const good = { json: { name: 'projects/shop/messages/1' } };
   const gone = { status: 404, json: { error: { code: 404, status: 'NOT_FOUND', details: [
     { '@type': 'type.googleapis.com/google.firebase.fcm.v1.FcmError', errorCode: 'UNREGISTERED' }] } } };
@@ -90,8 +91,8 @@ describe('with Firebase', () => {
   before(async () => {
     answer = () => good;
     let issued = 0;
-    google = await startProvider((call) => (call.path === '/token'
-      ? { json: { access_token: `access-${++issued}`, expires_in: 3599, token_type: 'Bearer' } } : answer(call)));
+    issue = () => ({ json: { access_token: `access-${++issued}`, expires_in: 3599, token_type: 'Bearer' } });
+    google = await startProvider((call) => (call.path === '/token' ? issue() : answer(call)));
     const file = path.join(mkdtempSync(path.join(tmpdir(), 'tally-key.')), 'key.json');
     writeFileSync(file, JSON.stringify({ type: 'service_account', project_id: 'shop', private_key: privateKey,
       client_email: 'push@shop.example', token_uri: `${google.url}/token` }));
@@ -149,6 +150,36 @@ describe('with Firebase', () => {
     const before_ = assertions().length;
     assert.deepEqual((await push(server, ada.username)).json.data, { sent: 1, failed: 0 });
     assert.equal(assertions().length, before_ + 1);
+  });
+
+  test('without an access token nothing is sent, and nothing forgotten', async () => {
+    const ada = await owner(server, 1);
+    answer = () => ({ status: 401, json: {} });   // the one that it has is no good any more
+    await push(server, ada.username);
+    answer = () => good;
+    const [before_, regular] = [messages().length, issue];
+    const refused = { status: 400, json: { error: 'invalid_grant' } };
+    for (const mood of ['broken', 'garbage', 'cut', refused, { json: {} }]) {
+      issue = () => mood;
+      assert.deepEqual((await push(server, ada.username)).json.data, { sent: 0, failed: 1 }, JSON.stringify(mood));
+    }
+    assert.equal(messages().length, before_);
+    issue = regular;
+    assert.deepEqual((await push(server, ada.username)).json.data, { sent: 1, failed: 0 });
+    assert.deepEqual(await devices(server, ada), ada.tokens);
+  });
+
+  test('one that hangs, or sends a byte now and then, is left after ten seconds and holds up nobody', async () => {
+    const people = [await owner(server, 1), await owner(server, 1)];
+    const moods = ['hang', 'slow'];
+    answer = () => moods.shift() ?? good;
+    const begun = Date.now();
+    const sending = people.map(({ username }) => push(server, username));
+    await until(() => google.waiting === 2, 'both to hang');
+    assert.equal(await stallsWhile(server, 50), 0);
+    for (const reply of await Promise.all(sending)) assert.deepEqual(reply.json.data, { sent: 0, failed: 1 });
+    assert.ok(Date.now() - begun > 9000 && Date.now() - begun < 15_000);
+    for (const person of people) assert.deepEqual(await devices(server, person), person.tokens);
   });
 
   test('a key file that is none ends the start', async () => {

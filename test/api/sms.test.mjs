@@ -56,13 +56,14 @@ describe('with SMSViro', () => {
     assert.ok(!server.logs.some((line) => JSON.stringify(line).includes('viro key')), 'no key in the log');
   });
 
+  const due = `SELECT extract(epoch FROM next_try_at - now())::int AS s, attempts FROM sms_outbox
+    ORDER BY id DESC LIMIT 1`;
+
   // A process looks at the table when it starts: each try here is another process's, the one before was killed.
   test('what fails is due again after 30 s, 2 min, 10 min, also for the next process, and then given up', async () => {
     provider.answer = () => 'broken';
     await enqueue(server, '628222', 'again');
     await server.restart();
-    const due = `SELECT extract(epoch FROM next_try_at - now())::int AS s, attempts FROM sms_outbox
-      ORDER BY id DESC LIMIT 1`;
     for (const [n, seconds] of [[1, 30], [2, 120], [3, 600]]) {
       await until(async () => {
         const [{ s, attempts }] = await query(server.database, due);
@@ -85,6 +86,37 @@ describe('with SMSViro', () => {
     await until(async () => (await rows(server)).at(-1).status === 'given_up', 'the message to be given up');
     assert.equal((await rows(server)).at(-1).attempts, 1);
     provider.answer = () => taken;
+  });
+
+  const elsewhere = { status: 302, headers: { location: '/elsewhere' }, json: {} };
+  for (const mood of ['cut', { status: 429, json: {} }, elsewhere]) {
+    test(`what it answers by ${JSON.stringify(mood)} is tried again`, async () => {
+      provider.answer = () => mood;
+      await enqueue(server, '628555', 'unlucky');
+      await server.restart();
+      await until(async () => {
+        const [{ s, attempts }] = await query(server.database, due);
+        return attempts === 1 && s > 10 && s <= 30;
+      }, 'it to be due in half a minute');
+      provider.answer = () => taken;
+      await dueNow(server);
+      await server.restart();
+      await until(async () => (await rows(server)).at(-1).status === 'sent', 'it to be sent');
+    });
+  }
+
+  test('one that sends a byte now and then is left after ten seconds', async () => {
+    provider.answer = () => 'slow';
+    await enqueue(server, '628666', 'slowly');
+    await server.restart();
+    await until(() => provider.waiting > 0, 'the call');
+    assert.equal(await stallsWhile(server, 50), 0);
+    await until(async () => {
+      const [{ s, attempts }] = await query(server.database, due);
+      return attempts === 1 && s > 10 && s <= 30;
+    }, 'it to be due in half a minute', { timeout: 15_000 });
+    provider.answer = () => taken;
+    await dueNow(server);
   });
 
   test('a provider that hangs holds up neither requests nor the loop', async () => {

@@ -101,6 +101,29 @@ for (const transports of [['polling'], ['websocket'], ['polling', 'websocket']])
   });
 }
 
+for (const [what, end] of Object.entries({
+  'deactivates his account': (bob) => bob.api.post('/deactivate', { body: { reason: 'No more use for it' } }),
+  'changes his password': (bob) => bob.api.post('/update-pwd',
+    { body: { old_password: bob.password, new_password: 'battery staple' } }),
+  'logs off': (bob) => bob.api.get('/logoff'),
+})) {
+  for (const transports of [['polling'], ['websocket']]) {
+    test(`an open socket of who ${what} ends over ${transports}, and the client does not come back`, async () => {
+      const bob = await register(server, { name: 'Bob' });
+      const socket = client('/', { transports, auth: { token: bob.token } });
+      const stays = client('/', { transports, auth: { token: ada.token } });
+      await Promise.all([next(socket, 'connect'), next(stays, 'connect')]);
+      const gone = next(socket, 'disconnect');
+      const reply = await end(bob);
+      assert.equal(reply.status, 200, reply.text);
+      await gone;
+      socket.connect();
+      assert.equal((await next(socket, 'connect_error')).message, 'Unauthorized');
+      assert.ok(stays.connected, 'who has nothing to do with it stays');
+    });
+  }
+}
+
 test('a revoked token is a bad one', async () => {
   const bob = await register(server, { name: 'Bob' });
   await next(client('/', { auth: { token: bob.token } }), 'connect');

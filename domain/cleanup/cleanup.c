@@ -8,6 +8,7 @@
 #include "sql.h"
 
 enum { FIRST_MS = 60 * 1000, HOUR_MS = 60 * 60 * 1000, MORE_MS = 1000, ROWS_MAX = 5000 };
+enum { ATTEMPTS, LINKS, SESSIONS, SIGNUPS, CODES, WORDS, KINDS };   /* the statement's columns */
 
 struct cleanup {
     struct app *app;
@@ -21,11 +22,14 @@ static void on_deleted(void *arg, enum err err, const struct db_result *r)
     bool more = false;
     arena_fini(&c->arena);
     if (err == ERR_SQL) log_warn("cleanup", "failed", "message=%s", LOG_STR(str_from(db_message(r))));
-    for (int i = 0; err == OK && i < 5; i++) more |= db_cell_i64(r, 0, i) == ROWS_MAX;
     if (err == OK) {
-        log_debug("cleanup", "deleted", "attempts=%lld links=%lld sessions=%lld signups=%lld codes=%lld",
-                  (long long) db_cell_i64(r, 0, 0), (long long) db_cell_i64(r, 0, 1), (long long) db_cell_i64(r, 0, 2),
-                  (long long) db_cell_i64(r, 0, 3), (long long) db_cell_i64(r, 0, 4));
+        long long n[KINDS];
+        for (int i = 0; i < KINDS; i++) {
+            n[i] = db_cell_i64(r, 0, i);
+            more |= n[i] == ROWS_MAX;
+        }
+        log_debug("cleanup", "deleted", "attempts=%lld links=%lld sessions=%lld signups=%lld codes=%lld words=%lld",
+                  n[ATTEMPTS], n[LINKS], n[SESSIONS], n[SIGNUPS], n[CODES], n[WORDS]);
     }
     wheel_set(c->app->wheel, &c->timer, more ? MORE_MS : HOUR_MS);
 }

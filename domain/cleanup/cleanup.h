@@ -1,5 +1,5 @@
 /* Forgets what is past, hourly: counted attempts, used and expired links, sessions that have
- * expired. */
+ * expired, what providers sent ninety days ago. */
 #pragma once
 
 #include "domain/app.h"

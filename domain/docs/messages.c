@@ -117,9 +117,20 @@ static const struct member account_state[] = {
     { NULL },
 };
 
+static const struct member open_invoice[] = {
+    MEMBER("invoiceId", "string", "\"inv_123\""),
+    MEMBER("externalId", "string", "\"order-77\""),
+    MEMBER("username", "string", "\"john_doe\""),
+    MEMBER("status", "string", "\"PENDING\"", .choices = "PENDING"),
+    MEMBER("amount", "number", "100000"),
+    MEMBER("currency", "string", "\"USD\""),
+    MEMBER("paidAt", "string", "null", .flags = MEMBER_NULL),
+    { NULL },
+};
+
 static const struct member snapshot[] = {
     MEMBER("accounts", "array", NULL, .members = account_state),
-    MEMBER("invoices", "array", "[]", .help = "those that are open"),
+    MEMBER("invoices", "array", NULL, .help = "those that are open, the newest 100", .members = open_invoice),
     { NULL },
 };
 

@@ -128,10 +128,9 @@ static void read_part(struct catchup *c, int64_t account, int64_t has, int64_t n
 {
     int64_t part = part_events(c);
     if (now - has > CATCHUP_STREAM_MAX) {
-        if (!c->listener->skip(c->owner, c, account)) {
-            fail(c, CATCHUP_TOO_MUCH);
-            return;
-        }
+        enum catchup_skip answer = c->listener->skip(c->owner, c, account);
+        if (answer == CATCHUP_SKIP_END) fail(c, CATCHUP_TOO_MUCH);
+        if (answer != CATCHUP_SKIP_TELL) return;
         has = now - CATCHUP_STREAM_MAX;
         if (account) cursor_set(&c->cursor, account, has);
         else c->cursor.inbox = has;
@@ -184,6 +183,11 @@ static void go_on(struct catchup *c)
     if (c->listener->waiting(c->owner) > WAITING_BYTES_MAX) defer(c);
     else if (find_behind(c, 0, &behind)) read_part(c, behind.account ? behind.account->id : 0, behind.has, behind.now);
     else finish(c);
+}
+
+void catchup_go_on(struct catchup *c)
+{
+    go_on(c);
 }
 
 /* The client has seen, by another process, what has not come here yet: the event that tells so. */

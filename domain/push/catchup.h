@@ -25,6 +25,12 @@ enum catchup_end {
     CATCHUP_TOO_MUCH, /* ready or skip said no */
 };
 
+enum catchup_skip {
+    CATCHUP_SKIP_END,  /* that is too much: `failed` comes */
+    CATCHUP_SKIP_TELL, /* the newest are to be told */
+    CATCHUP_SKIP_WAIT, /* not yet: it is asked again after catchup_go_on */
+};
+
 /* None of them is called from inside catchup_start. Each may end the socket; only `caught_up` and `failed` are the
  * last. */
 struct catchup_listener {
@@ -33,8 +39,8 @@ struct catchup_listener {
     /* The next event of a stream; the cursor has been moved on to it. */
     void (*transfer)(void *owner, struct catchup *c, const struct ledger_event *e, const struct account *a);
     void (*inbox)(void *owner, struct catchup *c, int64_t seq, struct str type, struct str data, int64_t at_us);
-    /* More than CATCHUP_STREAM_MAX events of the account (0: the inbox) were missed: true to be told the newest. */
-    bool (*skip)(void *owner, struct catchup *c, int64_t account);
+    /* More than CATCHUP_STREAM_MAX events of the account (0: the inbox) were missed. */
+    enum catchup_skip (*skip)(void *owner, struct catchup *c, int64_t account);
     size_t (*waiting)(void *owner); /* bytes sent and not taken yet */
     void (*caught_up)(void *owner, int64_t told);
     void (*failed)(void *owner, enum catchup_end why);
@@ -44,6 +50,7 @@ struct catchup_listener {
 struct catchup *catchup_start(struct push *p, const struct catchup_listener *listener, void *owner,
                               const struct person *person, const struct cursor *cursor);
 void catchup_cancel(struct catchup *c); /* no call comes any more */
+void catchup_go_on(struct catchup *c);  /* after CATCHUP_SKIP_WAIT, not from inside of it */
 const struct cursor *catchup_cursor(const struct catchup *c);
 /* Whether a stream is behind by more than CATCHUP_STREAM_MAX events. */
 bool catchup_is_too_much(const struct catchup *c);

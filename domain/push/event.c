@@ -256,7 +256,7 @@ static void put_account_state(struct buf *b, struct push *p, const struct accoun
     json_close(b, '}');
 }
 
-void event_put_snapshot(struct push *p, const struct person *person, struct buf *out)
+void event_put_snapshot(struct push *p, const struct person *person, struct str invoices, struct buf *out)
 {
     json_open(out, '{');
     json_key(out, STR("accounts"));
@@ -264,7 +264,6 @@ void event_put_snapshot(struct push *p, const struct person *person, struct buf 
     for (const struct account *a = person->accounts; a; a = a->next) put_account_state(out, p, a);
     json_close(out, ']');
     json_key(out, STR("invoices"));
-    json_open(out, '[');
-    json_close(out, ']');
+    json_raw(out, invoices);
     json_close(out, '}');
 }

@@ -71,6 +71,7 @@ struct listener {
     struct ws_subscription own; /* to the user's events, once told what was missed */
     struct list extra;          /* struct extra_topic; initialised by door.c */
     struct catchup *catchup;    /* what was missed is being told, or NULL */
+    struct standing *standing;  /* how things stand is being read, see resume.c, or NULL */
     struct auth_wait *waiting;  /* a token of an auth frame is being checked, or NULL */
     uint16_t topics;            /* how many in `extra` */
     uint8_t own_mask;           /* what `own` carries, also while it is not subscribed yet */
@@ -121,7 +122,8 @@ void reward_read(const struct ledger_event *e, const struct reward_member *m, st
                  struct reward_event *r);
 /* The cursor of all that this process has pushed to the user. */
 void event_cursor_now(const struct person *person, struct cursor *out);
-void event_put_snapshot(struct push *p, const struct person *person, struct buf *out);
+/* `invoices` is the JSON text of those that are open. */
+void event_put_snapshot(struct push *p, const struct person *person, struct str invoices, struct buf *out);
 
 /* resume.c */
 void resume_start(struct listener *l, struct str cursor);

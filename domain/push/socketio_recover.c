@@ -236,10 +236,10 @@ static void on_inbox(void *owner, struct catchup *c, int64_t seq, struct str typ
     send_missed(m, c, socketio_frame_inbox(m->push, type, data, at_us, is_bare(m) ? NULL : &offset));
 }
 
-static bool on_skip(void *owner, struct catchup *c, int64_t account)
+static enum catchup_skip on_skip(void *owner, struct catchup *c, int64_t account)
 {
     (void) owner, (void) c, (void) account;
-    return false;
+    return CATCHUP_SKIP_END;
 }
 
 static size_t on_waiting(void *owner)

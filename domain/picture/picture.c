@@ -88,8 +88,7 @@ static void on_remade(struct work *w, enum err err)
 static enum flow_result remake(void *arg)
 {
     struct change *c = arg;
-    c->reserved = picture_store_reserve(app_of(c->req)->picture_store);
-    if (!c->reserved) return began(c, ERR_FULL);
+    if (picture_store_is_full(app_of(c->req)->picture_store)) return began(c, ERR_FULL);   /* rather than in vain */
     c->work.run = on_remake;
     c->work.done = on_remade;
     return began(c, work_submit(app_of(c->req)->pictures, &c->work));
@@ -111,6 +110,8 @@ static enum flow_result announce(void *arg)
     struct app *app = app_of(c->req);
     struct db_args args;
     if (c->outcome != REMADE) return FLOW_END;
+    c->reserved = picture_store_reserve(app->picture_store);
+    if (!c->reserved) return began(c, ERR_FULL);
     c->place = picture_place_new(app->picture_store, &c->req->arena, c->form);
     db_args_init(&args, &c->req->arena);
     db_text(&args, str_from(c->place.key));

@@ -8,7 +8,8 @@
 #include "core/must.h"
 #include "domain/picture/store_private.h"
 
-enum { RESERVED_MAX = 16 };
+/* A file takes milliseconds; a provider that hangs holds what it was sent for ten seconds. */
+enum { RESERVED_FOR_FILES_MAX = 64, RESERVED_FOR_CALLS_MAX = 16 };
 
 struct picture_store *picture_store_new(struct app *app)
 {
@@ -33,9 +34,14 @@ bool picture_store_is_remote(const struct picture_store *s)
     return s->cloudinary.name != NULL;
 }
 
+bool picture_store_is_full(const struct picture_store *s)
+{
+    return s->reserved >= (picture_store_is_remote(s) ? RESERVED_FOR_CALLS_MAX : RESERVED_FOR_FILES_MAX);
+}
+
 bool picture_store_reserve(struct picture_store *s)
 {
-    if (s->reserved >= RESERVED_MAX) return false;
+    if (picture_store_is_full(s)) return false;
     s->reserved++;
     return true;
 }

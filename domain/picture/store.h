@@ -27,6 +27,7 @@ bool picture_store_is_remote(const struct picture_store *s);
 
 /* Pictures are held in memory while they are on their way: so many may be at once. False: too many; else release it. */
 bool picture_store_reserve(struct picture_store *s);
+bool picture_store_is_full(const struct picture_store *s);
 void picture_store_release(struct picture_store *s);
 
 /* A new place; nobody can guess it, and none is used twice. */

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, beforeEach, describe, test } from 'node:test';
+import { api } from '../lib/client.mjs';
 import { API_SECRET, fieldsOf, startCloudinary } from '../lib/cloudinary.mjs';
 import { execute, query } from '../lib/pg.mjs';
 import { png, send, sizeOf, upload } from '../lib/pictures.mjs';
@@ -65,6 +66,20 @@ describe('a picture', () => {
     assert.equal(invalidate, 'true');
     assert.ok(first.includes(id));
     await until(async () => (await rows()).length === 0, 'that to be noted');
+  });
+
+  test('takes the place of one in a file, from before the provider was there', async () => {
+    const before = await startServer({ database: server.database });
+    const ben = await signUp(before);
+    const file = path.join(before.dataDir, await upload(ben, png(10, 10)));
+    assert.ok(existsSync(file));
+    await before.stop();
+    const now = await startServer({ database: server.database,
+      env: { ...cloudinary.env, TALLY_DATA_DIR: before.dataDir } });
+    const where = await upload({ api: api(now, { token: ben.token }) }, png(20, 20));
+    await until(() => !existsSync(file), 'the file to be removed');
+    assert.ok(stored().includes(where));
+    await now.stop();
   });
 
   test('of many at the same moment one stays', async () => {

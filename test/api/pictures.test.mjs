@@ -278,8 +278,8 @@ describe('how much may come', () => {
   test('fifty at once are all answered', async () => {
     const big = Buffer.concat([png(500, 500, { pixel: gradient }), Buffer.alloc(MIB)]);
     const replies = await Promise.all(Array.from({ length: 50 }, () => send(ada, big)));
-    for (const { status, text } of replies) assert.ok([200, 503].includes(status), text);
-    assert.ok(replies.some(({ status }) => status === 200));
+    // One is being turned, fifty may wait for it.
+    for (const { status, text } of replies) assert.equal(status, 200, text);
   });
 });
 

@@ -5,7 +5,7 @@ import { createHmac, randomBytes } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
 import { api, socket } from '../lib/client.mjs';
 import { assertNumbers, comeBack, eventsOf, Follower, listen } from '../lib/listen.mjs';
-import { audit, fund, register, systemUser } from '../lib/people.mjs';
+import { audit, customer, fund, register, systemUser } from '../lib/people.mjs';
 import { execute, freshDatabase, query } from '../lib/pg.mjs';
 import { startServer } from '../lib/server.mjs';
 import { until } from '../lib/wait.mjs';
@@ -126,6 +126,77 @@ describe('a reader that does not read', () => {
     const { seq: newest, conflated } = await slow.until((frame) => frame.seq === granted && frame.stream === stream);
     assert.deepEqual([newest, conflated], [granted, undefined]);
     await Promise.all([slow.close(), quick.leave()]);
+  });
+
+  // Each of another invoice, so that none may stand for another.
+  let invoices = 0;
+  async function payments(n) {
+    await execute(server.database, `SELECT tell_inbox(ARRAY[u.id], 'payment-status', ARRAY[jsonb_build_object(
+      'invoiceId', 'inv_' || i, 'externalId', repeat('x', 3900), 'username', u.username, 'status', 'PAID',
+      'previousStatus', 'PENDING', 'amount', 1, 'currency', 'USD', 'paidAt', NULL)])
+      FROM users u, generate_series(${invoices + 1}, ${invoices + n}) i WHERE u.email = '${ada.email}'`);
+    invoices += n;
+  }
+
+  /** Tells Ada so much that a socket of hers that does not read is given up; what waits stays within bounds. */
+  async function until4408(others) {
+    const before = await metric('tally_ws_slow_total');
+    for (let i = 0; i < 200 && await metric('tally_ws_slow_total') === before; i++) {
+      await payments(50);
+      await others();
+      const waiting = await metric('tally_ws_waiting_bytes');
+      assert.ok(waiting <= 2 * 256 * 1024, `${waiting} bytes wait`);
+    }
+    assert.equal(await metric('tally_ws_slow_total'), before + 1, 'one socket was given up');
+  }
+
+  test('is closed with 4408 when the newest state is too much as well, and resumes; nobody else notices', patiently,
+    async () => {
+      const ben = new Follower(await customer(server, system, { amount: 0 }));
+      const [slow, quick] = [new Follower(ada), new Follower(ada)];
+      for (const follower of [slow, quick, ben]) await follower.connect(server);
+      await payments(1);
+      const [{ stream, seq: first }] = await until(() => slow.seen.length && slow.seen, 'the first event');
+      slow.ws.pause();
+      const { account } = ben.person;
+      let paid = 0;
+      await until4408(async () => {
+        await fund(system, account, 1);
+        await ben.reached(account._id, paid += 1);
+        await quick.reached(stream, first + invoices - 1);
+      });
+
+      slow.ws.resume();
+      assert.deepEqual(await slow.ws.closed(), { code: 4408, reason: 'too slow' });
+      const had = slow.seen.length;
+      assert.ok(had < invoices, `${had} of ${invoices}`);
+      assert.equal((await slow.connect(server)).resumed, invoices - had);
+      for (const follower of [slow, quick]) {
+        follower.check();
+        assertNumbers(follower.seen, stream, first, first + invoices - 1);
+        assert.deepEqual(follower.resyncs, []);
+      }
+      assert.deepEqual([quick.ws.end, ben.ws.end], [null, null]);
+      assertNumbers(ben.seen, account._id, 1, paid);
+      for (const follower of [slow, quick, ben]) await follower.leave();
+    });
+
+  test('and never reads again is cut off; nothing waits for it any more', patiently, async () => {
+    await until(async () => await metric('tally_ws_sessions') === 0, 'the sessions of before to be gone');
+    const [slow, quick] = [new Follower(ada), new Follower(ada)];
+    for (const follower of [slow, quick]) await follower.connect(server);
+    slow.ws.pause();
+    await payments(1);
+    const [{ stream, seq }] = await until(() => quick.seen.length && quick.seen, 'the first event');
+    const begun = invoices;
+    await until4408(() => quick.reached(stream, seq + invoices - begun));
+    await until(async () => await metric('tally_ws_sessions') === 1, 'the server to have cut it off');
+    assert.equal(await metric('tally_ws_waiting_bytes'), 0);
+    await payments(1);
+    await quick.reached(stream, seq + invoices - begun);
+    assert.equal(slow.ws.end, null, 'the client has not even looked');
+    await slow.leave();
+    await quick.leave();
   });
 
   test('may leave and resume: it gets every event that was put together for it', { timeout: 60_000 }, async () => {

@@ -7,12 +7,14 @@ import { settledCustomer } from '../lib/listen.mjs';
 import { shop } from '../lib/members.mjs';
 import { customer, fund, openAccount, register, systemUser, transfer } from '../lib/people.mjs';
 import { tellPayment } from '../lib/payments.mjs';
+import { execute } from '../lib/pg.mjs';
 import { leaveAll, Patron, patron, WAYS } from '../lib/patron.mjs';
 import { grant } from '../lib/points.mjs';
 import { signUp, verify } from '../lib/referrals.mjs';
 import { startServer } from '../lib/server.mjs';
 import { ID, TIME } from '../lib/shapes.mjs';
 import { tokenOf } from '../lib/tokens.mjs';
+import { signUp as newcomer } from '../lib/userstate.mjs';
 import { never, until } from '../lib/wait.mjs';
 
 const DENIED = { status: false, message: 'Unauthorized' };
@@ -196,13 +198,45 @@ describe('who connects', () => {
     await one.leave();
   });
 
-  test('a key that is revoked ends the socket', async () => {
-    const desk = await shop(server, 'userstate');
-    const one = await new Patron(server, { auth: { key: desk.basic } }).connected();
-    await server.command('apikey', 'revoke', '--holder', desk.basic.split(':')[0]);
-    await until(() => one.ends.length, 'the socket to be ended');
-    await one.leave();
-  });
+  /** By each way and in each namespace. */
+  const everywhere = (options) => Object.values(WAYS).flatMap((transports) => ['/', '/rewards'].map(
+    (namespace) => new Patron(server, { transports, namespace, ...options })));
+
+  for (const [who, arrange] of Object.entries({
+    'a user who deactivates his account': async () => {
+      const ada = await newcomer(server);
+      const leave = () => ada.api.post('/deactivate', { body: { reason: 'no more use for it' } });
+      return { options: { auth: { token: ada.token } }, end: async () => assert.equal((await leave()).status, 200) };
+    },
+    'a user who is disabled by somebody else': async () => {
+      const ada = await register(server);
+      const mine = `lower(email) = lower('${ada.email}')`;
+      return { options: { headers: { authorization: `Bearer ${ada.token}` } },
+        end: () => execute(server.database, `BEGIN; UPDATE users SET status = 'disabled' WHERE ${mine};
+          SELECT tell(user_message(users)) FROM users WHERE ${mine}; COMMIT;`) };
+    },
+    'a key that is revoked': async () => {
+      const desk = await shop(server, 'userstate,rewards');
+      return { options: { auth: { key: desk.basic } },
+        end: () => server.command('apikey', 'revoke', '--holder', desk.basic.split(':')[0]) };
+    },
+  })) {
+    test(`${who} ends every socket of its, and opens none`, async () => {
+      const { options, end } = await arrange();
+      const other = await patron(server, await register(server));
+      const inside = await Promise.all(everywhere(options).map((one) => one.connected()));
+      await end();
+      await until(() => inside.every((one) => one.ends.length), 'the sockets to be ended');
+      for (const one of inside) assert.deepEqual(one.ends, ['io server disconnect']);
+      for (const one of everywhere(options)) {
+        assert.equal(await one.refused(), 'Unauthorized');
+        assert.deepEqual(one.connects, []);
+        one.socket.disconnect();
+      }
+      assert.deepEqual(other.ends, []);
+      await Promise.all([...inside, other].map((one) => one.leave()));
+    });
+  }
 
   test('events of no meaning are not answered and do no harm', async () => {
     const one = await patron(server, await register(server));

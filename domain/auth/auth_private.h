@@ -8,6 +8,7 @@ struct auth {
     struct app *app;
     struct hmac_key *secret;
     struct auth_cache tokens, keys;
+    unsigned key_changes;        /* what was read of a key before the last one may be no more so */
     struct map revoked;          /* str_hash(jti) -> struct revoked_token: the unexpired ones */
     struct wheel_timer sweep;    /* forgets revoked tokens that have expired anyway */
 };

@@ -13,6 +13,7 @@
 struct key_check {
     struct arena arena;
     struct auth *auth;
+    unsigned changes;         /* auth.key_changes when the row was asked for */
     struct str credentials;   /* wiped at the end */
     auth_done done;
     void *arg;
@@ -36,12 +37,19 @@ static bool key_matches(struct str credentials, struct str hash_hex)
     return hex_decode(hash_hex, stored, sizeof stored) && secret_equal(one, other);
 }
 
+static bool ask(struct key_check *check);
+
 static void on_key(void *arg, enum err err, const struct db_result *r)
 {
     struct key_check *check = arg;
     struct auth *a = check->auth;
     struct caller who = { 0 };
     enum auth_result result = AUTH_NO;
+    /* The stream may have told of a revocation that this row is older than: nobody would take the key back again. */
+    if (err == OK && check->changes != a->key_changes) {
+        if (ask(check)) return;
+        err = ERR_FULL;
+    }
     if (err == ERR_SQL) log_error("auth", "key_check", "message=%s", LOG_STR(str_from(db_message(r))));
     if (err != OK) {
         result = AUTH_AWAY;
@@ -56,19 +64,26 @@ static void on_key(void *arg, enum err err, const struct db_result *r)
     free_check(check);
 }
 
+static bool ask(struct key_check *check)
+{
+    struct auth *a = check->auth;
+    struct db_args args;
+    struct str rest = check->credentials;
+    check->changes = a->key_changes;
+    db_args_init(&args, &check->arena);
+    db_text(&args, str_cut(&rest, ':'));
+    return db_exec(a->app->db, &sql_auth_key_check, &args, on_key, check) == OK;
+}
+
 static enum auth_result ask_database(struct auth *a, struct str credentials, auth_done done, void *arg)
 {
     struct key_check *check = mem_new(struct key_check);
-    struct db_args args;
-    struct str rest = credentials;
     arena_init(&check->arena);
     check->auth = a;
     check->credentials = arena_str(&check->arena, credentials);
     check->done = done;
     check->arg = arg;
-    db_args_init(&args, &check->arena);
-    db_text(&args, str_cut(&rest, ':'));
-    if (db_exec(a->app->db, &sql_auth_key_check, &args, on_key, check) == OK) return AUTH_WAIT;
+    if (ask(check)) return AUTH_WAIT;
     free_check(check);
     return AUTH_AWAY;
 }
@@ -85,4 +100,5 @@ enum auth_result auth_key(struct auth *a, struct str credentials, struct caller 
 void auth_key_changed(struct auth *a)
 {
     auth_cache_clear(&a->keys);
+    a->key_changes++;
 }

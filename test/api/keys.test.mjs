@@ -2,8 +2,10 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, before, test } from 'node:test';
-import { agentFor, api } from '../lib/client.mjs';
+import { agentFor, api, socket } from '../lib/client.mjs';
 import { balanceOf, customer, systemUser } from '../lib/people.mjs';
+import { execute, query } from '../lib/pg.mjs';
+import { startProxy } from '../lib/proxy.mjs';
 import { startServer } from '../lib/server.mjs';
 import { fails } from '../lib/shapes.mjs';
 import { until } from '../lib/wait.mjs';
@@ -106,4 +108,30 @@ test('a revoked one is 401 everywhere', async () => {
   await until(async () => (await all((options) => set({ basic, ...options }))).every(({ status }) => status === 401),
     'both processes to refuse it');
   for (const reply of await all((options) => set({ basic, ...options }))) fails(reply, 401, 'Unauthorized');
+});
+
+test('nor does one come in whose row was read just before it was revoked', async () => {
+  const proxy = await startProxy(server.database);
+  const behind = await startServer({ database: proxy.url });
+  const basic = await addKey('hasty', 'system');
+  const authorization = `Basic ${Buffer.from(basic).toString('base64')}`;
+  const witness = await socket(behind, { headers: { authorization } });
+  await witness.next('hello');
+  await execute(server.database, `UPDATE api_keys SET last_used_at = NULL WHERE holder = 'hasty'`);
+
+  // The row has been read, its answer is on its way; the stream is faster.
+  proxy.freeze({ only: ({ startup }) => startup?.application_name === 'read', direction: 'fromServer' });
+  const path = `/api/accounts/${ada.account._id}/status`;
+  const ask = () => api(behind, { basic: basic.toUpperCase().slice(0, 5) + basic.slice(5) })
+    .patch(path, { body: { status: 'active' } });
+  const asked = ask();
+  const used = `SELECT last_used_at FROM api_keys WHERE holder = 'hasty'`;
+  await until(async () => (await query(server.database, used))[0].last_used_at, 'the key to be looked up');
+  await server.command('apikey', 'revoke', '--holder', 'hasty');
+  assert.equal((await witness.closed()).code, 4401);
+  proxy.unfreeze();
+  fails(await asked, 401, 'Unauthorized');
+  fails(await ask(), 401, 'Unauthorized');
+  await behind.stop();
+  await proxy.close();
 });

@@ -86,14 +86,18 @@ class Proxy {
     this.rules.push((connection, from) => (from === 'fromServer' && only(connection) ? { swallow: true } : null));
   }
 
-  /** Nothing moves in either direction, nothing is lost; also for connections still to come. */
-  freeze({ only = everybody } = {}) {
+  /**
+   * Nothing moves in either direction, or in this one, nothing is lost; also for connections still to come. direction:
+   * 'toServer' or 'fromServer'.
+   */
+  freeze({ only = everybody, direction } = {}) {
     this.frozen = only;
+    this.direction = direction;
     for (const connection of this.those(only)) connection.freeze();
   }
 
   unfreeze() {
-    this.frozen = undefined;
+    this.frozen = this.direction = undefined;
     for (const connection of this.connections) connection.unfreeze();
   }
 
@@ -135,7 +139,8 @@ class Connection {
   get replication() { return /^(database|true|on|yes|1)$/.test(this.startup?.replication ?? ''); }
 
   forward(from, bytes) {
-    if (this.frozen || this.proxy.frozen?.(this)) {
+    const held = this.frozen || this.proxy.frozen?.(this);
+    if (held && from === (this.proxy.direction ?? from)) {
       this.freeze();
       this.held.push([from, bytes]);
       return;

@@ -42,6 +42,10 @@ struct meters *meters_new(struct metrics *registry, int64_t (*queue)(void *arg),
     for (int i = 0; i < BATCH_FORMS; i++)
         add(registry, &m->seconds[i], "tally_ledger_batch_seconds", form_labels[i],
             "From sending a batch to its answer", METRIC_HISTOGRAM);
+    add(registry, &m->lone, "tally_ledger_lone_transfers_total", NULL,
+        "Batches sent that were one plain transfer, by a statement of its own", METRIC_COUNTER);
+    add(registry, &m->lone_conflicts, "tally_ledger_lone_conflicts_total", NULL,
+        "Of these, those that met another process's changes", METRIC_COUNTER);
     add(registry, &m->conflicts, "tally_ledger_conflicts_total", NULL,
         "Batches that met another process's changes, keys or locks", METRIC_COUNTER);
     add(registry, &m->failures, "tally_ledger_failures_total", NULL, "Batches that failed otherwise", METRIC_COUNTER);

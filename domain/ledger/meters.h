@@ -7,6 +7,7 @@
 struct meters {
     struct metric outcomes[OUTCOME_COUNT], errors[ERR_COUNT];
     struct metric batches[BATCH_FORMS], postings[BATCH_FORMS], seconds[BATCH_FORMS];
+    struct metric lone, lone_conflicts; /* by write_one.sql */
     struct metric conflicts, failures, recovered, queue;
     char labels[OUTCOME_COUNT + ERR_COUNT][32];
     struct meters *next;

@@ -108,6 +108,7 @@ static void sql_failed(struct batch *b, const struct db_result *r)
               db_sqlstate(r), db_constraint(r), b->failed ? b->failed->name : "");
     if (fault == FAULT_MET) {
         l->meters->conflicts.value++;
+        l->meters->lone_conflicts.value += b->failed == &sql_ledger_write_one;
         if (is(db_sqlstate(r), "TL001") && l->distrust == 0) {
             /* Twice as long each time it does not help. */
             l->distrust = l->distrust_next;

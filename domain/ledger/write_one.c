@@ -1,7 +1,7 @@
 /* The statement of a lone transfer: a batch of one posting with one leg between two ordinary accounts and nothing
  * besides. That is what a client waits for at low load, and there the fixed cost of a statement over arrays is most of
  * it. */
-#include "domain/ledger/batch.h"
+#include "domain/ledger/private.h"
 #include "sql.h"
 
 static bool fits(const struct batch *b)
@@ -53,5 +53,6 @@ bool write_one(struct batch *b, struct columns *columns)
     put_optional(&args, p->request_hash, !p->has_idem);
     batch_put_events(b, columns, &args);
     batch_statement(b, &sql_ledger_write_one, &args, batch_written);
+    b->ledger->meters->lone.value++;
     return true;
 }

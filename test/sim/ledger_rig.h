@@ -43,7 +43,7 @@ struct rig_entry {
 struct rig_log {
     _Atomic int count;
     _Atomic bool stop;
-    _Atomic int64_t done, recovered;
+    _Atomic int64_t done, recovered, lone, lone_conflicts;
     struct rig_entry entries[RIG_LOG_MAX];
 };
 
@@ -53,6 +53,7 @@ static struct {
     int64_t owners[RIG_ACCOUNTS];
     struct rig_log *log;
     uint32_t keys;                        /* how many different ones */
+    int slots;                            /* how many postings a process has under way, at most RIG_SLOTS */
 } rig;
 
 static inline uint64_t rig_mix(uint64_t x)
@@ -141,6 +142,7 @@ static inline void rig_open(uint32_t keys)
     const char *seed = getenv("SEED"), *fault = NULL;
     rig.seed = seed ? strtoull(seed, NULL, 10) : (uint64_t) time(NULL);
     rig.keys = keys;
+    rig.slots = RIG_SLOTS;
     printf("SEED=%" PRIu64 "\n", rig.seed);
     fflush(stdout);
     digest_init();
@@ -330,7 +332,7 @@ static inline void rig_process(uint32_t number, const char *url, int deadline_ms
     while (!rig.log->stop) {
         uv_run(&fx.loop, UV_RUN_ONCE);
         if (!ledger_is_up(me.ledger)) continue;
-        for (int i = 0; i < RIG_SLOTS && !rig.log->stop; i++) {
+        for (int i = 0; i < rig.slots && !rig.log->stop; i++) {
             if (!me.slots[i].busy) rig_submit(&me.slots[i]);
         }
     }
@@ -340,6 +342,8 @@ static inline void rig_process(uint32_t number, const char *url, int deadline_ms
         must(clock_mono_ms() - start < 30000);   /* every posting is answered */
     }
     rig.log->recovered += me.ledger->meters->recovered.value;
+    rig.log->lone += me.ledger->meters->lone.value;
+    rig.log->lone_conflicts += me.ledger->meters->lone_conflicts.value;
     ledger_close(me.ledger, rig_on_closed, NULL);
     while (!me.closed) uv_run(&fx.loop, UV_RUN_ONCE);
     if (getenv("METRICS")) {

@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { api, socket } from '../lib/client.mjs';
-import { assertNumbers, Follower, listen, settledCustomer } from '../lib/listen.mjs';
+import { Follower } from '../lib/follower.mjs';
+import { assertNumbers, listen, settledCustomer } from '../lib/listen.mjs';
 import { audit, balanceOf, fund, openAccount, systemUser } from '../lib/people.mjs';
 import { startProxy } from '../lib/proxy.mjs';
 import { startServer } from '../lib/server.mjs';

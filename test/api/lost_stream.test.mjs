@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { api, socket } from '../lib/client.mjs';
-import { assertNumbers, Follower, fundFirst, listen, settledCustomer } from '../lib/listen.mjs';
+import { Follower } from '../lib/follower.mjs';
+import { assertNumbers, fundFirst, listen, settledCustomer } from '../lib/listen.mjs';
 import { audit, balanceOf, fund, openAccount, register, systemUser, transfer } from '../lib/people.mjs';
 import { query } from '../lib/pg.mjs';
 import { startProxy } from '../lib/proxy.mjs';

@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { socket } from '../lib/client.mjs';
-import { assertNumbers, comeBack, Follower, fundFirst, isEvent, listen, settledCustomer } from '../lib/listen.mjs';
+import { Follower, isEvent } from '../lib/follower.mjs';
+import { assertNumbers, comeBack, fundFirst, listen, settledCustomer } from '../lib/listen.mjs';
 import { audit, balanceOf, fund, openAccount, register, systemUser, transfer } from '../lib/people.mjs';
 import { startServer } from '../lib/server.mjs';
 import { until } from '../lib/wait.mjs';

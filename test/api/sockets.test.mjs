@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { api, socket } from '../lib/client.mjs';
-import { assertNumbers, comeBack, eventsOf, Follower, listen, settledCustomer } from '../lib/listen.mjs';
+import { Follower } from '../lib/follower.mjs';
+import { assertNumbers, comeBack, eventsOf, listen, settledCustomer } from '../lib/listen.mjs';
 import { audit, fund, logIn, register, systemUser } from '../lib/people.mjs';
 import { execute } from '../lib/pg.mjs';
 import { startServer } from '../lib/server.mjs';

@@ -69,13 +69,14 @@ describe('the history checker notices', () => {
 
   test('an event that is missing, that came twice, or before another, or is not true', async () => {
     const [follower] = history.followers;
-    const events = [...follower.events];
-    const undo = () => { follower.events = [...events]; };
-    await notices(() => follower.events.splice(5, 1), undo, /got \d+ after \d+/);
-    await notices(() => follower.events.splice(5, 0, events[5]), undo, /got \d+ after \d+/);
-    await notices(() => follower.events.splice(5, 2, events[6], events[5]), undo, /got \d+ after \d+/);
-    await notices(() => follower.events.splice(5, 1, { ...events[5], balance: 7 }), undo, /event \d+/);
-    await notices(() => follower.events.shift(), undo, /got \d+ after \d+/);
+    const events = [...follower.seen];
+    const undo = () => { follower.seen = [...events]; };
+    await notices(() => follower.seen.splice(5, 1), undo, /got \d+ after \d+/);
+    await notices(() => follower.seen.splice(5, 0, events[5]), undo, /got \d+ after \d+/);
+    await notices(() => follower.seen.splice(5, 2, events[6], events[5]), undo, /got \d+ after \d+/);
+    const untrue = { ...events[5], data: { ...events[5].data, balance: 7 } };
+    await notices(() => follower.seen.splice(5, 1, untrue), undo, /event \d+/);
+    await notices(() => follower.seen.shift(), undo, /got \d+ after \d+/);
   });
 
   test('an answer that must not be', async () => {

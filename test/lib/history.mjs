@@ -34,8 +34,8 @@ export async function startHistory(server, { people = 5, followers = people, dat
     history.people.push({ ...person, number: id, version });
   }
   const followed = history.people.slice(0, followers);
-  history.followers = followed.map((person) => new Follower(person, () => history.server, person.version));
-  await Promise.all(history.followers.map((follower) => follower.start()));
+  history.followers = followed.map((person) => new Follower(person));
+  await Promise.all(history.followers.map((follower) => follower.follow(() => history.server)));
   return history;
 }
 
@@ -161,7 +161,10 @@ class History {
     assert.deepEqual(this.wrong, []);
     const rows = await this.checkTransfers();
     await this.checkBalances();
-    for (const follower of this.followers) await follower.check(this.eventsOf(follower.person, rows));
+    for (const follower of this.followers) {
+      const { person } = follower;
+      await follower.proves(person.version, this.eventsOf(person, rows));
+    }
     await audit({ command: (...args) => this.server.command(...args) });
     return { ...this.counts, slowest: this.slowest };
   }

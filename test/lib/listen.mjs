@@ -1,7 +1,8 @@
-// Clients of the live push, as a careful one would be written: it remembers what it has seen, checks
-// that every stream comes without gap or double, and resumes from the last cursor it was given.
+// Sockets of the live push, one connection each, and what was heard by them. A client that lives longer than its
+// connections is a Follower, see follower.mjs.
 import assert from 'node:assert/strict';
 import { socket } from './client.mjs';
+import { isEvent } from './follower.mjs';
 import { customer, fund } from './people.mjs';
 import { until } from './wait.mjs';
 
@@ -26,75 +27,8 @@ export function comeBack(server, person, cursor, n) {
   }, `${n} events to be resumed`, { final: (error) => error.code === 'ERR_ASSERTION' });
 }
 
-export const isEvent = (frame) => frame.stream !== undefined && frame.seq !== undefined;
-
 /** The events that a socket has got, in order. */
 export const eventsOf = (ws) => ws.frames.filter(isEvent);
-
-/**
- * One user's client over all of its connections. `seen` has every event, in order; an event that is
- * not its stream's next is a failed test. After a resync the numbers go on from what came first.
- */
-export class Follower {
-  constructor(person) {
-    this.person = person;
-    this.last = new Map();      // stream → seq
-    this.seen = [];
-    this.cursor = undefined;
-    this.resyncs = [];
-    this.fault = null;
-  }
-
-  take(frame) {
-    if (frame.type === 'resync') {
-      this.resyncs.push(frame);
-      if (frame.stream) this.last.delete(frame.stream);
-      else this.last.clear();
-    }
-    if (frame.cursor) this.cursor = frame.cursor;
-    if (!isEvent(frame)) return;
-    const expected = (this.last.get(frame.stream) ?? frame.seq - 1) + 1;
-    if (frame.seq !== expected) {
-      this.fault ??= new Error(`${this.person.name}: stream ${frame.stream} came with ${frame.seq}, not ${expected}`);
-    }
-    this.last.set(frame.stream, frame.seq);
-    this.seen.push(frame);
-  }
-
-  /** Connects with the cursor it has; resolves once greeted. Ends the connection it had. */
-  async connect(server, options) {
-    await this.leave();
-    const ws = await socket(server, { token: this.person.token, cursor: this.cursor, ...options });
-    this.ws = ws;
-    // What came before we could listen has been kept; from here on frames are taken as they come.
-    for (const frame of ws.frames) this.take(frame);
-    ws.ws.on('message', (bytes) => { if (this.ws === ws) this.take(JSON.parse(bytes.toString('utf8'))); });
-    this.hello = await ws.next('hello', options);
-    return this.hello;
-  }
-
-  /** Gone without a word, as a client on a train. What arrives afterwards is not taken. */
-  async leave() {
-    const ws = this.ws;
-    this.ws = null;
-    if (!ws) return;
-    ws.terminate();
-    await ws.closed();
-  }
-
-  /** Waits until so many events of a stream (the newest number of it) have come. */
-  reached(stream, seq, options) {
-    return until(() => this.check() && this.last.get(stream) >= seq, `${this.person.name}'s stream to reach ${seq}`,
-      { final: (error) => error === this.fault, timeout: 20_000, ...options });
-  }
-
-  of(stream) { return this.seen.filter((frame) => frame.stream === stream); }
-
-  check() {
-    if (this.fault) throw this.fault;
-    return true;
-  }
-}
 
 /** These numbers, without gap: 3 … 7. */
 export const range = (first, last) => Array.from({ length: last - first + 1 }, (_, i) => first + i);

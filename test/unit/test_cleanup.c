@@ -63,7 +63,8 @@ static void put_old(int n)
            "FROM generate_series(1, %d)", n);
 }
 
-/* A timer may be a tick late. How many are left when the clock has gone on by so much and what was asked of the database then is answered. */
+/* How many are left when the clock has gone on by so much, and what was asked of the database then is answered. A timer
+ * may be a tick late. */
 static int left_after(uint64_t ms)
 {
     struct arena arena;

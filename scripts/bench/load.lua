@@ -38,20 +38,27 @@ local function balance()
     end
 end
 
+-- Names a request once and for all: no two of a run are the same, nor those of two runs.
+local function keys(seed)
+    local sent = 0
+    return function()
+        sent = sent + 1
+        return format("%08x-%08x-%08x", random(0, 2147483647), seed, sent)
+    end
+end
+
 local function transfer(seed, first_only)
     -- A public id is 24 hexadecimal characters and a JSON string; the peer's are numbers.
     local quote = #accounts[1] == 24 and '"' or ""
-    local sent = 0
+    local key = keys(seed)
     for i, token in ipairs(heads) do
         heads[i] = head("POST", "/api/transactions", token, "Content-Type: application/json\r\nContent-Length: ")
     end
     return function()
         local from = first_only and 1 or random(#accounts)
         local to = (from + random(#accounts - 1) - 1) % #accounts + 1
-        sent = sent + 1
-        local body = format(
-            '{"fromAccount":%s%s%s,"toAccount":%s%s%s,"amount":1,"idempotencyKey":"%08x-%08x-%08x"}',
-            quote, accounts[from], quote, quote, accounts[to], quote, random(0, 2147483647), seed, sent)
+        local body = format('{"fromAccount":%s%s%s,"toAccount":%s%s%s,"amount":1,"idempotencyKey":"%s"}',
+            quote, accounts[from], quote, quote, accounts[to], quote, key())
         return heads[owners[from]] .. #body .. "\r\n\r\n" .. body
     end
 end
@@ -83,6 +90,16 @@ local function post(path, body, signed_in)
     end)
 end
 
+-- As a transfer each has a key of its own; here it stands in a header.
+local function move(seed, path, body, signed_in)
+    local key, rest = keys(seed), "\r\n\r\n" .. body
+    local top = texts(function(i, token)
+        return head("POST", (path:gsub("MEMBER", member(i))), signed_in and token,
+            format("Content-Type: application/json\r\nContent-Length: %d\r\nIdempotency-Key: ", #body))
+    end)
+    return function() return top() .. key() .. rest end
+end
+
 local function paid(seed)
     local top = "Content-Type: application/json\r\nx-callback-token: bench-secret-bench-secret-bench-secret\r\nContent-Length: "
     local text, n = head("POST", "/payment-callback", nil, top), seed - 1
@@ -97,12 +114,14 @@ end
 local kinds = {
     health = health, balance = balance, transfer = transfer,
     hot = function(seed) return transfer(seed, true) end,
-    earn = function()
-        return post("/rewards/add-points/MEMBER", '{"points":1,"category":"shopping","amount":1}')
+    earn = function(seed)
+        return move(seed, "/rewards/add-points/MEMBER", '{"points":1,"category":"shopping","amount":1}')
     end,
-    redeem = function() return post("/rewards/redeem/MEMBER", '{"pointsToRedeem":50,"rewardType":"discount"}') end,
+    redeem = function(seed)
+        return move(seed, "/rewards/redeem/MEMBER", '{"pointsToRedeem":50,"rewardType":"discount"}')
+    end,
     points = read_member,
-    ["redeem-points"] = function() return post("/api/points/redeem", '{"amount":1}', true) end,
+    ["redeem-points"] = function(seed) return move(seed, "/api/points/redeem", '{"amount":1}', true) end,
     ["my-points"] = function() return read("/api/points/my-points") end,
     ["board-all"] = function() return read("/api/points/leaderboard?period=all") end,
     ["board-month"] = function() return read("/api/points/leaderboard?period=month") end,

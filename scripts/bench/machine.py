@@ -234,14 +234,16 @@ def facts(database, options):
         model = next((line.split(":")[1].strip() for line in f if line.startswith("model name")), platform.machine())
     with open(os.path.join(HERE, "package.json")) as f:
         peers = json.load(f)["dependencies"]
+    redis = re.search(r"v=(\S+)", version("redis-server", "--version"))[1]
     settings = ", ".join(f"{k}={v}" for k, v in Database.SETTINGS.items())
     fsync = database.fsync_us()
     return [
         f"machine     {os.cpu_count()} cores, {model}; Linux {platform.release()}",
         f"PostgreSQL  {database.sql('postgres', 'SHOW server_version')}: {settings}; unix socket",
         "fsync       " + (f"{fsync:.0f} us (pg_test_fsync, fdatasync of 8 kB)" if fsync else "not known"),
-        f"peers       fastify {peers['fastify']}, pg {peers['pg']}, ws {peers['ws']} on node {version('node', '--version')}; "
-        + version("/usr/sbin/nginx", "-v").split(": ")[-1],
+        "peers       " + ", ".join(f"{name} {peers[name]}" for name in sorted(peers))
+        + f" on node {version('node', '--version')}",
+        f"            {version('/usr/sbin/nginx', '-v').split(': ')[-1]}; Redis {redis}",
         f"turns       {options.turns} of {options.seconds} s each, A B A B, medians (lowest–highest); "
         "CHECKPOINT before turns that write",
         "logging     peers: none; tallyd: TALLY_LOG_LEVEL=warn, so no line a request either",

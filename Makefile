@@ -12,7 +12,7 @@ endif
 B := build/$(VARIANT)
 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wundef -Wwrite-strings -Wvla -Werror
-LIBS := -luv -lpq -lwslay -lmbedtls -lmbedx509 -lmbedcrypto -lcurl -lsodium -lcrypt -ljpeg -lspng -lwebp -lm
+LIBS := -luv -lpq -lwslay -lmbedtls -lmbedx509 -lmbedcrypto -lcurl -lsodium -lcrypt -ljpeg -lspng -lwebp -lz -lm
 TEST_LIBS := -lcheck -lsubunit -lrt -lpthread -ljansson
 CPPFLAGS := -I. -Ibuild/gen -I/usr/share/include/llhttp -I/usr/include/postgresql -D_GNU_SOURCE
 CFLAGS_release := -O2 -g -fno-omit-frame-pointer -D_FORTIFY_SOURCE=2 -fstack-protector-strong

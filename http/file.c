@@ -3,9 +3,32 @@
 #include "http/file.h"
 
 #include <stdio.h>
+#include <zlib.h>
 
 #include "core/digest.h"
+#include "core/mem.h"
+#include "core/must.h"
 #include "http/request.h"
+
+enum { GZIP_WINDOW_BITS = 15 + 16, GZIP_MEMORY_LEVEL = 9 };   /* zlib writes gzip when 16 is added */
+
+/* Kept when a tenth is saved, as scripts/embed_web does. */
+static void compress_bytes(struct http_file *f)
+{
+    z_stream z = { 0 };
+    must(deflateInit2(&z, Z_BEST_COMPRESSION, Z_DEFLATED, GZIP_WINDOW_BITS, GZIP_MEMORY_LEVEL,
+                      Z_DEFAULT_STRATEGY) == Z_OK);
+    size_t room = deflateBound(&z, f->bytes.n);
+    char *packed = mem_alloc(room);
+    z.next_in = (Bytef *) (uintptr_t) f->bytes.p;   /* zlib only reads there */
+    z.avail_in = (uInt) f->bytes.n;
+    z.next_out = (Bytef *) packed;
+    z.avail_out = (uInt) room;
+    must(deflate(&z, Z_FINISH) == Z_STREAM_END);
+    f->gzip = (struct str){ packed, z.total_out };
+    deflateEnd(&z);
+    if (f->gzip.n * 10 >= f->bytes.n * 9) http_file_fini(f);
+}
 
 void http_file_init(struct http_file *f, struct str type, struct str bytes)
 {
@@ -13,6 +36,14 @@ void http_file_init(struct http_file *f, struct str type, struct str bytes)
     sha256(bytes, hash);
     *f = (struct http_file){ .type = type, .bytes = bytes };
     for (int i = 0; i < 8; i++) snprintf(f->tag + 2 * i, 3, "%02x", hash[i]);
+    must(bytes.n <= INT32_MAX);
+    compress_bytes(f);
+}
+
+void http_file_fini(struct http_file *f)
+{
+    mem_free((void *) (uintptr_t) f->gzip.p);
+    f->gzip = STR_NONE;
 }
 
 /* "0", "0.", "0.0" … "0.000": not acceptable, as RFC 9110 writes it. */

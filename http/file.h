@@ -19,8 +19,9 @@ struct http_file {
     bool immutable;                /* its address changes with its content: may be kept for good */
 };
 
-/* Describes bytes that outlive the server. */
+/* Describes bytes that outlive it, and compresses them once; they are at most 2 GiB. */
 void http_file_init(struct http_file *f, struct str type, struct str bytes);
+void http_file_fini(struct http_file *f);   /* only after http_file_init: the embedded ones own nothing */
 
 /* Answers with the file: 304 when the client has it, compressed when the client takes that. */
 void reply_file(struct http_request *req, const struct http_file *f);

@@ -220,6 +220,7 @@ static void destroy(struct http_server *s)
     router_free(s->router);
     cors_fini(&s->cors);
     buf_fini(&s->block);
+    http_file_fini(&s->openapi_file);
     buf_fini(&s->openapi);
     mem_free(s);
 }

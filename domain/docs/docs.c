@@ -43,6 +43,7 @@ struct docs *docs_new(struct app *app, const char *version)
 void docs_free(struct docs *d)
 {
     if (!d) return;
+    http_file_fini(&d->asyncapi_file);
     buf_fini(&d->asyncapi);
     mem_free(d);
 }

@@ -9,6 +9,7 @@ import { startServer } from '../lib/server.mjs';
 import { fails } from '../lib/shapes.mjs';
 
 const PAGES = ['/api', '/websocket-test.html', '/verify-email'];
+const DOCUMENTS = ['/api-json', '/openapi.json', '/asyncapi.json'];      // written at the start
 const TYPES = { js: 'text/javascript; charset=utf-8', css: 'text/css; charset=utf-8', svg: 'image/svg+xml',
   txt: 'text/plain; charset=utf-8' };
 
@@ -72,7 +73,7 @@ describe('an asset', () => {
 });
 
 describe('every file', () => {
-  const all = () => [...PAGES, ...assets];
+  const all = () => [...PAGES, ...DOCUMENTS, ...assets];
 
   test('comes compressed to who takes that, with a tag of its own, and is the same inside', async () => {
     for (const path of all()) {
@@ -85,6 +86,9 @@ describe('every file', () => {
       assert.ok(small.bytes.length < plain.bytes.length * 0.9, `${path}: ${small.bytes.length}`);
       assert.deepEqual(gunzipSync(small.bytes), plain.bytes, path);
       assert.equal(small.headers.etag, `${plain.headers.etag.slice(0, -1)}-gz"`);
+    }
+    for (const path of DOCUMENTS) {
+      assert.equal((await anybody.get(path, { headers: packed })).headers['content-encoding'], 'gzip', path);
     }
     const refusing = await anybody.get('/api', { headers: { 'accept-encoding': 'gzip;q=0, *' } });
     assert.equal(refusing.headers['content-encoding'], undefined);

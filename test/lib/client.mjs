@@ -45,7 +45,8 @@ function exchange(server, method, path, { token, basic, body, headers = {}, time
 }
 
 function parse(text, headers) {
-  return /json/.test(headers['content-type'] ?? '') && text ? JSON.parse(text) : undefined;
+  const isPlain = /json/.test(headers['content-type'] ?? '') && !headers['content-encoding'];
+  return isPlain && text ? JSON.parse(text) : undefined;
 }
 
 /**

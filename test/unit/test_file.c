@@ -128,6 +128,22 @@ START_TEST(described_at_run_time)
     http_file_init(&file, STR("text/plain"), STR("abc"));
     ck_assert_str_eq(file.tag, "ba7816bf8f01cfea");
     ck_assert(!file.immutable && !file.gzip.p);
+    http_file_fini(&file);
+}
+END_TEST
+
+START_TEST(compressed_at_run_time)
+{
+    char text[1000];
+    struct http_file file;
+    digest_init();
+    memset(text, 'a', sizeof text);
+    http_file_init(&file, STR("text/plain"), (struct str){ text, sizeof text });
+    ck_assert(file.gzip.n > 18 && file.gzip.n < 100);
+    ck_assert(memcmp(file.gzip.p, "\x1f\x8b\x08", 3) == 0);
+    ck_assert(memcmp(file.gzip.p + file.gzip.n - 4, "\xe8\x03\0", 4) == 0);   /* gzip ends with the length */
+    http_file_fini(&file);
+    ck_assert(!file.gzip.p);
 }
 END_TEST
 
@@ -143,6 +159,7 @@ int main(void)
     tcase_add_test(t, known);
     tcase_add_test(t, head);
     tcase_add_test(t, described_at_run_time);
+    tcase_add_test(t, compressed_at_run_time);
     Suite *s = suite_create("file");
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);

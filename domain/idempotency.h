@@ -4,6 +4,9 @@
 
 #include "domain/app.h"
 
+/* For the rows of those endpoints. */
+#define IDEMPOTENCY_CONFLICT "409 idempotencyKey was already used with different data"
+
 /* Reads the header into posting.scope and .key (none sent: none set). False: it cannot be one, and
  * the request has been answered. */
 bool idempotency_read(struct http_request *req, struct posting *posting);

@@ -73,7 +73,7 @@ struct value {
 struct http_request;
 struct http_file;
 
-enum { ENDPOINT_FIELDS_MAX = 16 };
+enum { ENDPOINT_FIELDS_MAX = 16, ENDPOINT_REFUSALS_MAX = 8 };
 
 enum endpoint_flags {
     ENDPOINT_UPGRADE = 1,     /* a WebSocket door: `run` may take the connection */
@@ -106,6 +106,8 @@ struct endpoint {
     const char *example;      /* a body that works, JSON text */
     const char *produces;     /* content types of a success that is no JSON, separated by blanks */
     const char *reply;        /* the reply's example, JSON text; its shape becomes the schema */
+    const char *refusals[ENDPOINT_REFUSALS_MAX]; /* for the document: "409 Redemption already claimed"; ends at NULL.
+                                 not_found and what the gates and validation say need not be repeated */
     struct field fields[ENDPOINT_FIELDS_MAX];   /* ends at name == NULL */
 };
 

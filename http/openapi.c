@@ -10,27 +10,6 @@
 
 enum { DOCUMENT_BYTES_MAX = 16 << 20 };
 
-/* A refusal that every surface words alike; `name` is its key under components. */
-struct refusal {
-    int status;
-    const char *name, *description, *message;
-};
-
-static const struct refusal refusals[] = {
-    { 400, "BadRequest", "The body is not JSON, or fields are at fault; errors names them", "Validation failed" },
-    { 401, "Unauthorized", "No valid proof of who calls", "Unauthorized" },
-    { 403, "Forbidden", "The caller may not do this", "Forbidden" },
-    { 404, "NotFound", "There is no such thing", "Not Found" },
-    { 413, "PayloadTooLarge", "The body is longer than allowed", "Payload Too Large" },
-    { 415, "UnsupportedMediaType", "The body is not application/json", "Content-Type must be application/json" },
-    { 429, "TooManyRequests", "Too many requests; Retry-After tells when to try again",
-      "Too many requests, try again later" },
-    { 500, "InternalServerError", "Unexpected; the log tells more, under the answer's X-Request-Id",
-      "Internal Server Error" },
-    { 503, "ServiceUnavailable", "Busy, or the database is away; try again after Retry-After", "Service Unavailable" },
-};
-enum { REFUSALS = sizeof refusals / sizeof *refusals };
-
 static void put_text(struct buf *out, const char *key, const char *text)
 {
     json_key(out, str_from(key));
@@ -222,20 +201,6 @@ static void put_security(struct buf *out, struct str schemes)
     json_close(out, ']');
 }
 
-static bool refusal_applies(const struct endpoint *e, int status, bool signs_in)
-{
-    bool has_body = body_fields(e, false) > 0, has_path_field = strstr(e->path, "/:") != NULL;
-    switch (status) {
-    case 400: return endpoint_field_count(e) > 0 || e->upload;
-    case 401:
-    case 403: return signs_in;
-    case 404: return has_path_field || e->not_found;
-    case 413: return has_body || e->upload;
-    case 415: return has_body;
-    default: return true;
-    }
-}
-
 static void put_file_content(struct buf *out, const struct http_file *file)
 {
     struct str type = file->type;
@@ -264,17 +229,9 @@ static void put_success(struct buf *out, const struct endpoint *e)
 
 static void put_responses(struct buf *out, const struct endpoint *e, bool signs_in)
 {
-    char text[64];
     open_member(out, STR("responses"), '{');
     put_success(out, e);
-    for (int i = 0; i < REFUSALS; i++) {
-        if (!refusal_applies(e, refusals[i].status, signs_in)) continue;
-        snprintf(text, sizeof text, "%d", refusals[i].status);
-        open_member(out, str_from(text), '{');
-        snprintf(text, sizeof text, "#/components/responses/%s", refusals[i].name);
-        put_text(out, "$ref", text);
-        json_close(out, '}');
-    }
+    openapi_refusals_of(out, e, signs_in);
     json_close(out, '}');
 }
 
@@ -354,38 +311,6 @@ static void put_paths(struct buf *out, const struct http_options *o)
 
 /* --- the rest ----------------------------------------------------------------------------------- */
 
-static void put_refusal_content(struct buf *out, const struct refusal *r)
-{
-    open_member(out, STR("content"), '{');
-    open_member(out, STR("application/json"), '{');
-    json_raw(out, STR("\"schema\":{\"$ref\":\"#/components/schemas/Error\"}"));
-    open_member(out, STR("example"), '{');
-    json_raw(out, STR("\"success\":false,\"status\":false"));
-    json_key(out, STR("errorCode"));
-    json_int(out, r->status);
-    put_text(out, "message", r->message);
-    open_member(out, STR("errors"), '[');
-    if (r->status == 400) json_raw(out, STR("{\"field\":\"amount\",\"message\":\"is required\"}"));
-    json_close(out, ']');
-    for (int i = 0; i < 3; i++) json_close(out, '}');
-}
-
-static void put_refusals(struct buf *out)
-{
-    open_member(out, STR("responses"), '{');
-    for (int i = 0; i < REFUSALS; i++) {
-        const struct refusal *r = &refusals[i];
-        open_member(out, str_from(r->name), '{');
-        put_text(out, "description", r->description);
-        if (r->status == 429 || r->status == 503)
-            json_raw(out, STR("\"headers\":{\"Retry-After\":{\"description\":\"Seconds to wait\","
-                              "\"schema\":{\"type\":\"integer\"}}}"));
-        put_refusal_content(out, r);
-        json_close(out, '}');
-    }
-    json_close(out, '}');
-}
-
 static void put_components(struct buf *out)
 {
     open_member(out, STR("components"), '{');
@@ -398,7 +323,9 @@ static void put_components(struct buf *out)
         "\"errors\":{\"type\":\"array\",\"description\":\"Empty unless fields were at fault\","
         "\"items\":{\"type\":\"object\",\"required\":[\"field\",\"message\"],\"properties\":"
         "{\"field\":{\"type\":\"string\"},\"message\":{\"type\":\"string\"}}}}}}}"));
-    put_refusals(out);
+    open_member(out, STR("responses"), '{');
+    openapi_refusals(out);
+    json_close(out, '}');
     json_raw(out, STR(
         "\"securitySchemes\":{"
         "\"bearer\":{\"type\":\"http\",\"scheme\":\"bearer\",\"bearerFormat\":\"JWT\","

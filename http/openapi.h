@@ -12,6 +12,10 @@ struct str openapi_tag(const struct http_options *options, const struct endpoint
 /* The document's list of groups: those of options.tags in their order, then the others in the tables'. */
 void openapi_put_tags(struct buf *out, const struct http_options *options);
 
+/* What is refused: the responses that operations share, and those of one operation; members of an open object. */
+void openapi_refusals(struct buf *out);
+void openapi_refusals_of(struct buf *out, const struct endpoint *e, bool signs_in);
+
 /* The shape of an example value as a JSON schema. */
 struct json;
 void openapi_shape(struct buf *out, const struct json *example);

@@ -4,6 +4,7 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "domain/auth/auth.h"
+#include "domain/idempotency.h"
 #include "domain/points/points_private.h"
 #include "sql.h"
 
@@ -68,7 +69,8 @@ const struct endpoint points_endpoints[] = {
       .example = "{\"amount\":320,\"purpose\":\"discount_code\",\"purchaseRequestId\":\"order-17\"}",
       .reply = "{\"success\":true,\"data\":{\"transaction\":" REDEEM_EXAMPLE ","
                "\"redemption\":{\"creditAmount\":3.2,\"currency\":\"USD\",\"code\":\"DISC-7K2M9QX4\"},"
-               "\"newBalance\":0}}" },
+               "\"newBalance\":0}}",
+      .refusals = { "400 Insufficient points balance", "409 Redemption already claimed", IDEMPOTENCY_CONFLICT } },
     { .id = "POINTS-07", .method = HTTP_POST, .path = "/api/points/generate-referral-code", .auth = AUTH_CUSTOMER,
       .run = points_referral_code, .summary = "The caller's referral code and its link; a new code when forced",
       .fields = { { .name = "force", .type = FIELD_BOOL, .initial = "false" } },
@@ -89,6 +91,7 @@ const struct endpoint points_endpoints[] = {
                   { .name = "metadata", .type = FIELD_OBJECT, .flags = FIELD_NULLABLE, .max = 4096 } },
       .example = "{\"userId\":\"65d3f0a1b2c3d4e5f6071828\",\"amount\":50,\"reason\":\"Welcome\","
                  "\"metadata\":{\"ticket\":17}}",
+      .refusals = { "400 Balance would go below zero", "404 User not found", IDEMPOTENCY_CONFLICT },
       .reply = "{\"success\":true,\"data\":{\"transaction\":" GRANT_EXAMPLE ",\"newBalance\":370}}" },
     { .id = "POINTS-20", .method = HTTP_POST, .path = "/internal/points/earn", .auth = AUTH_KEY_POINTS,
       .run = points_earn, .summary = "Points that a service reports, once for each reference",
@@ -106,6 +109,7 @@ const struct endpoint points_endpoints[] = {
                   { .name = "referenceId", .type = FIELD_TEXT, .flags = FIELD_NULLABLE, .max = 128 } },
       .example = "{\"userId\":\"65d3f0a1b2c3d4e5f6071828\",\"type\":\"review\",\"amount\":50,"
                  "\"description\":\"Review of a chair\",\"referenceType\":\"review\",\"referenceId\":\"17\"}",
+      .refusals = { "404 User not found", "409 Reference was already used with different data", IDEMPOTENCY_CONFLICT },
       .reply = "{\"success\":true,\"data\":{\"transaction\":" REVIEW_EXAMPLE ",\"newBalance\":370}}" },
     { .id = "POINTS-21", .method = HTTP_PUT, .path = "/api/points/admin/levels", .auth = AUTH_ADMIN,
       .run = points_level_set, .summary = "Other levels in place of all there are",

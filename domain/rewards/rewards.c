@@ -4,6 +4,7 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "domain/auth/auth.h"
+#include "domain/idempotency.h"
 #include "domain/live/live.h"
 #include "domain/rewards/rewards_private.h"
 #include "domain/sql_endpoint.h"
@@ -38,7 +39,7 @@ const struct endpoint rewards_endpoints[] = {
                   { .name = "name", .type = FIELD_TEXT, .flags = FIELD_REQUIRED | FIELD_TRIM, .min = 1, .max = 100 },
                   { .name = "email", .type = FIELD_EMAIL, .flags = FIELD_REQUIRED } },
       .example = "{\"id\":\"john123\",\"name\":\"John Doe\",\"email\":\"john@example.com\"}",
-      .reply = "{" USER_MEMBERS ",\"points\":0}" },
+      .reply = "{" USER_MEMBERS ",\"points\":0}", .refusals = { "400 User already exists" } },
     { .id = "REW-02", .method = HTTP_POST, .path = "/rewards/add-points/:userId", .auth = AUTH_REWARDS,
       .run = rewards_earn, .status = 201, .summary = "A member earns points", .description = ONCE,
       .fields = { FIELD_MEMBER,
@@ -47,12 +48,14 @@ const struct endpoint rewards_endpoints[] = {
                     .max = 50 },
                   { .name = "amount", .type = FIELD_MONEY, .initial = "0", .help = "of the purchase" } },
       .example = "{\"points\":500,\"category\":\"shopping\",\"amount\":100}",
-      .reply = "{\"userId\":\"john123\",\"pointsAdded\":500,\"points\":500,\"transaction\":" TRANSACTION_EXAMPLE "}" },
+      .reply = "{\"userId\":\"john123\",\"pointsAdded\":500,\"points\":500,\"transaction\":" TRANSACTION_EXAMPLE "}",
+      .refusals = { "404 User not found", IDEMPOTENCY_CONFLICT } },
     { .id = "REW-03", .method = HTTP_GET, .path = "/rewards/points/:userId", .auth = AUTH_REWARDS,
       .run = rewards_points, .summary = "A member's points",
       .description = "X-Cache is HIT when they came from memory, MISS when the database had to be asked; "
                      "either way they are those of now.",
-      .fields = { FIELD_MEMBER }, .reply = "{\"userId\":\"john123\",\"points\":500}" },
+      .fields = { FIELD_MEMBER }, .reply = "{\"userId\":\"john123\",\"points\":500}",
+      .refusals = { "404 User not found" } },
     { .id = "REW-04", .method = HTTP_GET, .path = "/rewards/transactions/:userId", .auth = AUTH_REWARDS,
       .sql = &sql_rewards_transactions, .not_found = "User not found", .summary = "What a member earned, newest first",
       .fields = { FIELD_MEMBER, FIELD_PAGE,
@@ -66,12 +69,14 @@ const struct endpoint rewards_endpoints[] = {
                   { .name = "rewardType", .type = FIELD_TEXT, .flags = FIELD_REQUIRED, .min = 1, .max = 100,
                     .help = "a type of GET /rewards/options" } },
       .example = "{\"pointsToRedeem\":200,\"rewardType\":\"voucher\"}",
-      .reply = "{\"redemption\":" REDEMPTION_EXAMPLE ",\"remainingPoints\":300}" },
+      .reply = "{\"redemption\":" REDEMPTION_EXAMPLE ",\"remainingPoints\":300}",
+      .refusals = { "400 Insufficient points", "404 User not found", IDEMPOTENCY_CONFLICT } },
     { .id = "REW-06", .method = HTTP_GET, .path = "/rewards/options", .run = rewards_option_list,
       .summary = "What points may be redeemed for", .reply = "[" OPTION_EXAMPLE "]" },
     { .id = "REW-22", .method = HTTP_GET, .path = "/rewards/options/:type", .run = rewards_option_get,
       .summary = "One of the options",
-      .fields = { { .name = "type", .in = IN_PATH, .type = FIELD_TEXT } }, .reply = OPTION_EXAMPLE },
+      .fields = { { .name = "type", .in = IN_PATH, .type = FIELD_TEXT } }, .reply = OPTION_EXAMPLE,
+      .refusals = { "404 Reward option not found" } },
     { .id = "REW-07", .method = HTTP_GET, .path = "/analytics/rewards-distribution", .sql = &sql_rewards_distribution,
       .summary = "Who earns and spends how much",
       .description = "The thousand largest categories and reward types.",

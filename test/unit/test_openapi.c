@@ -23,6 +23,7 @@ static const struct endpoint bank[] = {
       .fields = { PATH_FIELD("accountid") } },
     { .id = "BANK-06", .method = HTTP_POST, .path = "/api/transactions", .auth = 1, .run = run,
       .example = "{\"amount\":500,\"key\":\"k\"}",
+      .refusals = { "409 Already used", "400 Insufficient balance", "409 Closed" },
       .fields = { { .name = "amount", .type = FIELD_MONEY, .flags = FIELD_REQUIRED, .min = 1, .help = "How much" },
                   { .name = "key", .type = FIELD_TEXT, .flags = FIELD_REQUIRED, .min = 1, .max = 128 },
                   { .name = "id", .header = "X-Key", .type = FIELD_TEXT, .flags = FIELD_REQUIRED, .max = 9 },
@@ -95,6 +96,7 @@ static const struct json *at(const struct json *j, const char *way)
     return j;
 }
 
+#define OWN "paths>/api/transactions>post>responses>"
 #define LIST_CONTENT "paths>/api/accounts>get>responses>200>content>application/json>"
 
 static const struct {
@@ -114,7 +116,16 @@ static const struct {
     { "paths>/api/accounts>delete>operationId", "BANK-99" },
     { "paths>/api/accounts>delete>responses>204>description", "Success" },
     { "paths>/api/accounts>delete>responses>204>content", NULL },
-    { "paths>/api/accounts>delete>responses>404>$ref", "#/components/responses/NotFound" },
+    { "paths>/api/accounts>delete>responses>404>description", "Account not found" },
+    { "paths>/api/accounts>delete>responses>404>content>application/json>examples",
+      "{\"Account not found\":{\"value\":{\"success\":false,\"status\":false,\"errorCode\":404,"
+      "\"message\":\"Account not found\",\"errors\":[]}}}" },
+    { OWN "400>description", "Insufficient balance. The body is not JSON, or fields are at fault; errors names them" },
+    { OWN "400>content>application/json>examples>Insufficient balance>value>message", "Insufficient balance" },
+    { OWN "400>content>application/json>examples>Validation failed>value>errorCode", "400" },
+    { OWN "409>description", "Already used. Closed" },
+    { OWN "409>content>application/json>examples>Closed>value>errorCode", "409" },
+    { OWN "403>$ref", "#/components/responses/Forbidden" },
     { "paths>/api/accounts>delete>responses>401", NULL },
     { "paths>/api/accounts>get>summary", "List \"all\"" }, { "paths>/api/accounts>get>description", "Oldest first." },
     { "paths>/api/accounts>get>tags>0", "bank" },

@@ -162,9 +162,17 @@ describe('a long ledger', () => {
       assert.deepEqual(reviews.pagination, { page: 30, limit: 100, total: LENGTH / 10, hasMore: false }, time);
       assert.equal(reviews.transactions.at(-1).balanceAfter, 10);
     }
-    const span = await look('from=2026-01-01T00:00:10Z&to=2026-01-01T00:00:19.999Z&type=purchase&limit=5');
-    assert.equal(span.pagination.total, 90);
-    assert.deepEqual(span.transactions.map(({ balanceAfter }) => balanceAfter), [199, 198, 197, 196, 195]);
+    const second = await look('from=2026-01-01T00:00:10Z&to=2026-01-01T00:00:19.999Z&type=purchase&limit=5');
+    assert.equal(second.pagination.total, 90);
+    assert.deepEqual(second.transactions.map(({ balanceAfter }) => balanceAfter), [199, 198, 197, 196, 195]);
+    // Few lie outside of this one; of the last, as many outside as inside.
+    const wide = 'from=2026-01-01T00:00:10Z';
+    const totals = { [wide]: LENGTH - 99, [`${wide}&type=purchase`]: 0.9 * LENGTH - 90, [`${wide}&type=redeem`]: 0,
+      'to=2025-12-31': 0, 'from=2026-01-01T00:25:00Z': LENGTH / 2 + 1,
+      'from=2026-01-01T00:25:00Z&type=review': LENGTH / 20 + 1 };
+    for (const [span, total] of Object.entries(totals)) {
+      assert.equal((await look(span)).pagination.total, total, span);
+    }
     const marks = await query(server.database, 'SELECT upto FROM transfer_tally');
     assert.deepEqual(marks, [{ upto: LENGTH }]);
   });

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "core/clock.h"
+#include "core/filer.h"
 #include "core/list.h"
 #include "core/log.h"
 #include "core/mail_message.h"
@@ -20,9 +21,8 @@
 #include "core/mem.h"
 #include "core/must.h"
 #include "core/outbox.h"
-#include "core/work.h"
 
-enum { MESSAGE_BYTES_MAX = 1 << 20, FILES_KEPT = 1000, PRUNE_EVERY = 50 };
+enum { MESSAGE_BYTES_MAX = 1 << 20 };
 
 struct mailer {
     uv_loop_t *loop;
@@ -32,10 +32,9 @@ struct mailer {
     struct smtp_server server;
     struct mail_sender sender;
     struct curl_loop *curl;         /* NULL: files */
-    struct work_queue *files;       /* NULL: SMTP */
+    struct filer *files;            /* NULL: SMTP */
     struct list sendings;
     int under_way, parallel_max;
-    unsigned written;               /* files since pruning, beginning with a pruning */
     enum { MAILER_OPEN, MAILER_CLOSING, MAILER_DRAINING } state;
 };
 
@@ -45,12 +44,8 @@ struct sending {
     int64_t id;
     enum { VIA_SMTP, VIA_FILE, VIA_NOTHING } via;
     struct smtp_session *smtp;
-    struct work work;               /* VIA_FILE; the pool touches only what follows, and dir */
+    struct filing filing;           /* VIA_FILE */
     struct buf message;
-    const char *dir;
-    char name[64];
-    bool prune;
-    int error;                      /* errno; 0: written */
     void (*done)(void *arg, enum err err);
     void *arg;
 };
@@ -116,7 +111,8 @@ struct mailer *mailer_new(uv_loop_t *loop, const struct mailer_options *options,
     if (options->host) {
         open_smtp(m, options);
     } else {
-        m->files = work_queue_new(loop, 1, m->parallel_max);
+        m->files = filer_new(loop, m->outbox_dir, ".eml");
+        must(m->files != NULL);
     }
     return m;
 }
@@ -168,19 +164,11 @@ static void on_smtp_done(void *arg, const struct smtp_end *end)
 
 /* ---------------------------------------------------------------- files */
 
-static void on_write(struct work *w)
+static void on_written(struct filing *filing, enum err err)
 {
-    struct sending *s = list_entry(w, struct sending, work);
-    s->error = outbox_write(s->dir, s->name, buf_view(&s->message)) ? 0 : errno;
-    if (s->prune) outbox_prune(s->dir, ".eml", FILES_KEPT);
-}
-
-static void on_written(struct work *w, enum err err)
-{
-    struct sending *s = list_entry(w, struct sending, work);
-    if (err == OK && s->error != 0) {
-        log_warn("mail", "not_written", "id=%lld errno=%d", (long long) s->id, s->error);
-        err = ERR_UNAVAILABLE;
+    struct sending *s = list_entry(filing, struct sending, filing);
+    if (err == ERR_UNAVAILABLE) {
+        log_warn("mail", "not_written", "id=%lld errno=%d", (long long) s->id, filing->error);
     }
     deliver(s, err);
 }
@@ -200,12 +188,10 @@ static void name_file(char *name, size_t room, int64_t wall_us, int64_t id)
 static enum err start_file(struct mailer *m, struct sending *s, int64_t wall_us)
 {
     s->via = VIA_FILE;
-    s->dir = m->outbox_dir;
-    s->prune = m->written++ % PRUNE_EVERY == 0;
-    name_file(s->name, sizeof s->name, wall_us, s->id);
-    s->work.run = on_write;
-    s->work.done = on_written;
-    return work_submit(m->files, &s->work);
+    name_file(s->filing.name, sizeof s->filing.name, wall_us, s->id);
+    s->filing.content = buf_view(&s->message);
+    s->filing.done = on_written;
+    return filer_write(m->files, &s->filing);
 }
 
 /* ---------------------------------------------------------------- starting */
@@ -240,7 +226,7 @@ enum err mailer_send(struct mailer *m, const struct mail *mail, void (*done)(voi
     list_append(&m->sendings, &s->link);
     m->under_way++;
     enum err err = start(m, s, mail);
-    must(err == OK);   /* the file queue has room for parallel_max */
+    must(err == OK);   /* the files are open as long as the mailer */
     return OK;
 }
 
@@ -273,7 +259,7 @@ void mailer_close(struct mailer *m)
         }
         curl_loop_close(m->curl);
     } else {
-        work_queue_close(m->files);
+        filer_close(m->files);
     }
     uv_close((uv_handle_t *) &m->timer, on_timer_closed);
 }

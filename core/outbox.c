@@ -42,6 +42,8 @@ bool outbox_make_dir(const char *dir)
     return access(dir, W_OK | X_OK) == 0;
 }
 
+/* ---------------------------------------------------------------- writing */
+
 static bool write_all(int fd, struct str content)
 {
     while (content.n > 0) {
@@ -51,33 +53,59 @@ static bool write_all(int fd, struct str content)
         content.p += n;
         content.n -= (size_t) n;
     }
-    return fsync(fd) == 0;
+    return true;
 }
 
-static bool write_and_rename(int dir_fd, const char *temporary, const char *name, struct str content)
+/* With its place in the group: two may be given the same name. */
+static bool name_temporary(char *temporary, const struct outbox_file *f, int place)
 {
-    int fd = openat(dir_fd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
-    if (fd < 0) return false;
-    bool written = write_all(fd, content);
-    if (close(fd) != 0) written = false;
-    if (written && renameat(dir_fd, temporary, dir_fd, name) == 0) return fsync(dir_fd) == 0;
-    unlinkat(dir_fd, temporary, 0);
+    int n = snprintf(temporary, NAME_MAX + 1, ".%s.%ld.%d.tmp", f->name, (long) getpid(), place);
+    if (n > 0 && n <= NAME_MAX) return true;
+    errno = ENAMETOOLONG;
     return false;
+}
+
+/* Begins to write to disk, so that the syncs that follow find all of the group on its way. */
+static void write_temporary(int dir_fd, struct outbox_file *f, int place)
+{
+    char temporary[NAME_MAX + 1];
+    f->fd = -1;
+    f->error = 0;
+    if (name_temporary(temporary, f, place))
+        f->fd = openat(dir_fd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+    if (f->fd < 0 || !write_all(f->fd, f->content)) f->error = errno;
+    else sync_file_range(f->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+}
+
+static void give_name(int dir_fd, struct outbox_file *f, int place)
+{
+    char temporary[NAME_MAX + 1];
+    if (f->fd < 0) return;
+    if (!f->error && fsync(f->fd) != 0) f->error = errno;
+    if (close(f->fd) != 0 && !f->error) f->error = errno;
+    name_temporary(temporary, f, place);
+    if (!f->error && renameat(dir_fd, temporary, dir_fd, f->name) != 0) f->error = errno;
+    if (f->error) unlinkat(dir_fd, temporary, 0);
+}
+
+void outbox_write_all(const char *dir, struct outbox_file *files, int count)
+{
+    int dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), error = dir_fd < 0 ? errno : 0;
+    for (int i = 0; i < count && !error; i++) write_temporary(dir_fd, &files[i], i);
+    for (int i = 0; i < count && !error; i++) give_name(dir_fd, &files[i], i);
+    if (!error && fsync(dir_fd) != 0) error = errno;
+    for (int i = 0; i < count; i++) {
+        if (error && (dir_fd < 0 || !files[i].error)) files[i].error = error;
+    }
+    if (dir_fd >= 0) close(dir_fd);
 }
 
 bool outbox_write(const char *dir, const char *name, struct str content)
 {
-    char temporary[NAME_MAX + 1];
-    int n = snprintf(temporary, sizeof temporary, ".%s.%ld.tmp", name, (long) getpid());
-    if (n < 0 || (size_t) n >= sizeof temporary) {
-        errno = ENAMETOOLONG;
-        return false;
-    }
-    int dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (dir_fd < 0) return false;
-    bool written = write_and_rename(dir_fd, temporary, name, content);
-    close(dir_fd);
-    return written;
+    struct outbox_file file = { .name = name, .content = content };
+    outbox_write_all(dir, &file, 1);
+    errno = file.error;
+    return !file.error;
 }
 
 /* ---------------------------------------------------------------- pruning */

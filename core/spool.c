@@ -1,73 +1,52 @@
 #include "core/spool.h"
 
 #include <ctype.h>
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "core/clock.h"
+#include "core/filer.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/must.h"
-#include "core/outbox.h"
-#include "core/work.h"
 
-enum { KEPT = 1000, PRUNE_EVERY = 50, NAME_BYTES = 128, NAME_PART_MAX = 40 };
+enum { NAME_PART_MAX = 40 };
 
 struct spool {
-    struct work_queue *queue;
-    char *dir;
-    unsigned written;           /* since pruning, beginning with a pruning */
+    struct filer *filer;
+    unsigned written;
     int under_way, parallel_max;
     bool closing;
 };
 
 struct sheet {
-    struct work work;           /* the pool touches only what follows, and the directory's name */
+    struct filing filing;
     struct spool *spool;
-    char name[NAME_BYTES];
     char *content;
-    size_t size;
-    bool prune;
-    int error;                  /* errno; 0: written */
     void (*done)(void *arg, enum err err);
     void *arg;
 };
 
 struct spool *spool_new(uv_loop_t *loop, const char *dir, int parallel_max)
 {
-    if (!outbox_make_dir(dir)) return NULL;
+    struct filer *filer = filer_new(loop, dir, ".json");
+    if (!filer) return NULL;
     struct spool *s = mem_new(struct spool);
-    size_t n = strlen(dir) + 1;
-    s->dir = memcpy(mem_alloc(n), dir, n);
+    s->filer = filer;
     s->parallel_max = parallel_max;
-    s->queue = work_queue_new(loop, 1, parallel_max);
     return s;
 }
 
 static void free_when_drained(struct spool *s)
 {
-    if (!s->closing || s->under_way) return;
-    mem_free(s->dir);
-    mem_free(s);
+    if (s->closing && !s->under_way) mem_free(s);
 }
 
-static void on_write(struct work *w)
+static void on_written(struct filing *filing, enum err err)
 {
-    struct sheet *sheet = list_entry(w, struct sheet, work);
-    struct str content = { sheet->content, sheet->size };
-    sheet->error = outbox_write(sheet->spool->dir, sheet->name, content) ? 0 : errno;
-    if (sheet->prune) outbox_prune(sheet->spool->dir, ".json", KEPT);
-}
-
-static void on_written(struct work *w, enum err err)
-{
-    struct sheet *sheet = list_entry(w, struct sheet, work);
+    struct sheet *sheet = list_entry(filing, struct sheet, filing);
     struct spool *s = sheet->spool;
-    if (err == OK && sheet->error) {
-        log_warn("spool", "not_written", "file=%s errno=%d", sheet->name, sheet->error);
-        err = ERR_UNAVAILABLE;
-    }
+    if (err == ERR_UNAVAILABLE) log_warn("spool", "not_written", "file=%s errno=%d", filing->name, filing->error);
     s->under_way--;
     sheet->done(sheet->arg, err);
     mem_free(sheet->content);
@@ -88,7 +67,7 @@ static void name_sheet(struct sheet *sheet, struct str name, unsigned number)
     for (size_t i = 0; i < name.n && n < NAME_PART_MAX; i++) {
         if (isalnum((unsigned char) name.p[i]) || name.p[i] == '-') part[n++] = name.p[i];
     }
-    snprintf(sheet->name, sizeof sheet->name, "%s-%06u-%s.json", time, number % 1000000, part);
+    snprintf(sheet->filing.name, sizeof sheet->filing.name, "%s-%06u-%s.json", time, number % 1000000, part);
 }
 
 enum err spool_write(struct spool *s, struct str name, struct str content, void (*done)(void *arg, enum err err),
@@ -99,15 +78,13 @@ enum err spool_write(struct spool *s, struct str name, struct str content, void 
     struct sheet *sheet = mem_new(struct sheet);
     sheet->spool = s;
     sheet->content = memcpy(mem_alloc(content.n + 1), content.p, content.n);
-    sheet->size = content.n;
-    sheet->prune = s->written % PRUNE_EVERY == 0;
+    sheet->filing.content = (struct str){ sheet->content, content.n };
+    sheet->filing.done = on_written;
     sheet->done = done;
     sheet->arg = arg;
-    sheet->work.run = on_write;
-    sheet->work.done = on_written;
     name_sheet(sheet, name, s->written++);
     s->under_way++;
-    must(work_submit(s->queue, &sheet->work) == OK);   /* the queue has room for parallel_max */
+    must(filer_write(s->filer, &sheet->filing) == OK);   /* it is closed with us */
     return OK;
 }
 
@@ -115,6 +92,6 @@ void spool_close(struct spool *s)
 {
     must(!s->closing);
     s->closing = true;
-    work_queue_close(s->queue);
+    filer_close(s->filer);
     free_when_drained(s);
 }

@@ -1,4 +1,5 @@
--- A key for a holder who has none; one whose key was revoked gets a new one and stays the same holder.
+-- A key for a holder who has none; one whose key was revoked gets a new one and stays the same holder. Nobody is told: no process
+-- remembers that a key is none, and sockets that the new one has opened already must stay.
 -- $1 holder, $2 hash, $3 scopes separated by commas
 -- One row: id, scopes. No row: the holder has an active key.
 WITH written AS (
@@ -8,4 +9,4 @@ WITH written AS (
     WHERE NOT api_keys.is_active
     RETURNING id, scopes
 )
-SELECT id, array_to_string(scopes, ','), tell(jsonb_build_object('t', 'key', 'id', id)) FROM written
+SELECT id, array_to_string(scopes, ',') FROM written

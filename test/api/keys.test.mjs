@@ -135,3 +135,24 @@ test('nor does one come in whose row was read just before it was revoked', async
   await behind.stop();
   await proxy.close();
 });
+
+test('a new one opens a socket at once that stays, also where the stream is behind', async () => {
+  const proxy = await startProxy(server.database);
+  const behind = await startServer({ database: proxy.url });
+  const open = async (basic) => {
+    const ws = await socket(behind, { headers: { authorization: `Basic ${Buffer.from(basic).toString('base64')}` } });
+    await ws.next('hello');
+    return ws;
+  };
+  const witness = await open(await addKey('earlier', 'rewards'));
+  proxy.freeze({ only: ({ replication }) => replication });
+  const ws = await open(await addKey('newcomer', 'rewards'));
+  await server.command('apikey', 'revoke', '--holder', 'earlier');
+  proxy.unfreeze();
+  assert.equal((await witness.closed()).code, 4401);
+  ws.send({ type: 'ping' });
+  await ws.next('pong');
+  await ws.close();
+  await behind.stop();
+  await proxy.close();
+});

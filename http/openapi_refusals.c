@@ -108,11 +108,12 @@ static bool applies(const struct endpoint *e, int status, bool signs_in)
 /* The row's nth message and its status; NULL behind the last. */
 static const char *own(const struct endpoint *e, int nth, int *status)
 {
-    if (e->not_found && nth-- == 0) {
+    int skipped = e->not_found ? 1 : 0;
+    if (nth < skipped) {
         *status = 404;
         return e->not_found;
     }
-    const char *text = nth < ENDPOINT_REFUSALS_MAX ? e->refusals[nth] : NULL;
+    const char *text = nth - skipped < ENDPOINT_REFUSALS_MAX ? e->refusals[nth - skipped] : NULL;
     if (!text) return NULL;
     must(strspn(text, "0123456789") == 3 && text[0] == '4' && text[MESSAGE_AT - 1] == ' ' && text[MESSAGE_AT]);
     *status = (text[0] - '0') * 100 + (text[1] - '0') * 10 + (text[2] - '0');

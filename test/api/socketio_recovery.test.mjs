@@ -7,7 +7,7 @@ import { api } from '../lib/client.mjs';
 import { settledCustomer } from '../lib/listen.mjs';
 import { earn, member, redeem } from '../lib/members.mjs';
 import { tellPayment } from '../lib/payments.mjs';
-import { fund, systemUser } from '../lib/people.mjs';
+import { customer, fund, systemUser } from '../lib/people.mjs';
 import { leaveAll, Patron, patron, WAYS } from '../lib/patron.mjs';
 import { grant } from '../lib/points.mjs';
 import { startServer } from '../lib/server.mjs';
@@ -36,6 +36,8 @@ after(async () => {
 });
 
 const ada = (options) => settledCustomer([server, other], system, { amount: 1000, ...options });
+/** Of whom nothing was ever told, to whichever process. */
+const newcomer = () => customer(server, system, { amount: 0 });
 const deltas = (one) => one.said('balance-updated').map(({ delta }) => delta);
 const range = (first, last) => Array.from({ length: last - first + 1 }, (_, i) => first + i);
 const give = async (person, amounts) => { for (const amount of amounts) await fund(system, person.account, amount); };
@@ -259,7 +261,7 @@ describe('the server goes away', () => {
   for (const [how, kill] of [['a restart', false], ['kill -9', true]]) {
     test(`${how}: clients come back by themselves and say recovered`, async () => {
       const own = await startServer({ database: server.database });
-      const person = await ada();
+      const person = await newcomer();
       const all = await Promise.all(Object.values(WAYS).map((transports) => patron(own, person, { transports })));
       await give(person, [1]);
       for (const one of all) await one.heard('balance-updated');
@@ -279,7 +281,7 @@ describe('the server goes away', () => {
 
   test('workers of one host: whichever answers', async () => {
     const own = await startServer({ database: server.database, workers: 2 });
-    const person = await ada();
+    const person = await newcomer();
     const ways = Object.values(WAYS);
     const all = await Promise.all(range(0, 8).map((i) => patron(own, person, { transports: ways[i % 3] })));
     for (let round = 0; round < 4; round++) {

@@ -54,12 +54,18 @@ export class Patron {
     return this.errors[0];
   }
 
-  /** The connection is lost without a word, and the client does not come back before comeBack(). */
+  /**
+   * The connection is lost without a word, and the client does not come back before comeBack(). What has come over the
+   * network but was not read yet is lost with it: what is read in the very step that closes (by `ws`, or when an upgrade
+   * is being finished), the stock client keeps for later and asks for again, too. No network closes in that step.
+   */
   async cut() {
     const manager = this.socket.io;
-    manager.reconnection(false);
     const ends = this.ends.length;
+    await until(() => !manager.engine.upgrading, 'the upgrade to be over');
     const { transport } = manager.engine;
+    manager.reconnection(false);
+    if (transport.ws) transport.ws.onmessage = null;
     (transport.ws?.terminate ?? transport.ws?.close)?.call(transport.ws);
     if (!transport.ws) manager.engine.close();
     await until(() => this.ends.length > ends, 'the client to notice');

@@ -56,8 +56,8 @@ export class Patron {
 
   /**
    * The connection is lost without a word, and the client does not come back before comeBack(). What has come over the
-   * network but was not read yet is lost with it: what is read in the very step that closes (by `ws`, or when an upgrade
-   * is being finished), the stock client keeps for later and asks for again, too. No network closes in that step.
+   * network but was not read yet is lost with it: what is read in the very step that closes (by `ws`, or when an
+   * upgrade is being finished), the stock client keeps for later and asks for again, too. No network closes then.
    */
   async cut() {
     const manager = this.socket.io;

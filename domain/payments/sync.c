@@ -5,7 +5,7 @@
  *       └─────────────────────────┴──────no more pages────────────┴───────────all answered────────────┘
  *
  * The lease is a row with an end, renewed with every page: who dies loses it. A regular time is done once, by
- * whichever process claims it first. Within a page up to PARALLEL_MAX invoices are under way, and each
+ * whichever process claims it first; the others look again every minute until it is done. Within a page up to PARALLEL_MAX invoices are under way, and each
  * goes through apply.c like a callback. A provider who fails ROW_MAX times in a row is left alone till next time. */
 #include "domain/payments/sync.h"
 
@@ -38,6 +38,7 @@ struct sync {
     int under_way, failures_in_a_row;
     bool last_page, asked;     /* asked: not by the clock */
     int64_t after, checked, updated, failed;
+    int64_t slot;              /* the regular time it is for, seconds since 1970 */
     uint64_t started_ms;
     char holder[64];
     void (*done)(void *arg, enum err err, int64_t checked, int64_t updated);
@@ -64,6 +65,12 @@ static void be_idle(struct sync *s, enum err err)
     if (s->closing) turn_defer(&s->app->turn, &s->close_item);
 }
 
+static void put_slot(const struct sync *s, struct db_args *args)
+{
+    if (s->asked) db_null(args);
+    else db_i64(args, s->slot);
+}
+
 /* The end of a run ---------------------------------------------------------------------------------------- */
 
 static void on_released(void *arg, enum err err, const struct db_result *r)
@@ -81,6 +88,7 @@ static void finish(struct sync *s)
     arena_fini(&s->arena);
     db_args_init(&args, &s->arena);
     db_text(&args, str_from(s->holder));
+    put_slot(s, &args);
     if (db_exec(s->app->db, &sql_payments_sync_release, &args, on_released, s) != OK) be_idle(s, OK);
 }
 
@@ -200,6 +208,7 @@ static void take_row(struct sync *s, const struct db_result *r, int row)
 static void give_up(struct sync *s, enum err err)
 {
     log_error("payments", "sync_failed", "err=%s", err_info(err)->name);
+    if (!s->asked && !s->closing) wheel_set(s->app->wheel, &s->timer, LOOK_AGAIN_MS);
     be_idle(s, err == ERR_SQL ? ERR_INTERNAL : err);
 }
 
@@ -239,13 +248,14 @@ static void on_claimed(void *arg, enum err err, const struct db_result *r)
     struct sync *s = arg;
     arena_fini(&s->arena);
     if (err == ERR_SQL) log_error("payments", "sync_claim_failed", "message=%s", LOG_STR(str_from(db_message(r))));
-    if (err != OK || db_rows(r) == 0) {
-        /* By the clock: another does it. When it could not be asked, a minute later it may be. */
-        if (err != OK && !s->asked && !s->closing) wheel_set(s->app->wheel, &s->timer, LOOK_AGAIN_MS);
-        be_idle(s, err == OK ? ERR_FULL : err == ERR_SQL ? ERR_INTERNAL : err);
+    if (err == OK && db_cell_bool(r, 0, 0)) {
+        read_page(s);
         return;
     }
-    read_page(s);
+    /* Another is at it, and may die of it; or the database could not be asked. */
+    bool is_done = err == OK && db_cell_bool(r, 0, 1);
+    if (!is_done && !s->asked && !s->closing) wheel_set(s->app->wheel, &s->timer, LOOK_AGAIN_MS);
+    be_idle(s, err == OK ? ERR_FULL : err == ERR_SQL ? ERR_INTERNAL : err);
 }
 
 static enum err claim(struct sync *s, bool asked)
@@ -253,13 +263,13 @@ static enum err claim(struct sync *s, bool asked)
     struct db_args args;
     int64_t now = clock_wall_s();
     s->asked = asked;
+    s->slot = now - now % PERIOD_S;
     s->after = s->checked = s->updated = s->failed = 0;
     s->failures_in_a_row = 0;
     s->started_ms = clock_mono_ms();
     db_args_init(&args, &s->arena);
     db_text(&args, str_from(s->holder));
-    if (asked) db_null(&args);
-    else db_i64(&args, now - now % PERIOD_S);
+    put_slot(s, &args);
     enum err err = db_exec(s->app->db, &sql_payments_sync_claim, &args, on_claimed, s);
     if (err == OK) s->state = SYNC_CLAIMING;
     else arena_fini(&s->arena);

@@ -70,15 +70,21 @@ test('an invoice that expires while it is paid is paid', async () => {
   }
 });
 
-test('for one regular time one process gets to synchronise', async () => {
-  const claim = readFileSync(path.join(root, 'domain/payments/sync_claim.sql'), 'utf8').replace(/--.*/g, '');
-  const as = (who) => claim.replaceAll('$1', `'${who}'`).replaceAll('$2', String(Math.floor(Date.now() / 1000) + 60));
+test('for one regular time one process gets to synchronise, and who dies of it has not done it', async () => {
+  const time = String(Math.floor(Date.now() / 1000) + 60);
+  const run = (file, who) => execute(server.database, readFileSync(path.join(root, 'domain/payments', file), 'utf8')
+    .replace(/--.*/g, '').replaceAll('$1', `'${who}'`).replaceAll('$2', time));
+  const OURS = 't|f';
+  const BUSY = 'f|f';
+  const DONE = 'f|t';
+  const claim = async (who) => (await run('sync_claim.sql', who)).trim();
   await leaseIsOver();
-  const holders = Array.from({ length: 8 }, (_, n) => `process ${n}`);
-  const got = (await Promise.all(holders.map((who) => query(server.database, as(who))))).filter((rows) => rows.length);
-  assert.equal(got.length, 1);
+  const got = await Promise.all(Array.from({ length: 8 }, (_, n) => claim(`process ${n}`)));
+  assert.deepEqual(got.sort(), [...Array(7).fill(BUSY), OURS]);
   await leaseIsOver();
-  assert.deepEqual(await query(server.database, as('late')), [], 'what has been done for this time is done');
+  assert.equal(await claim('the heir'), OURS, 'nobody has released it');
+  await run('sync_release.sql', 'the heir');
+  assert.equal(await claim('late'), DONE);
 });
 
 test('a process that dies of it leaves the rest to the other, as soon as its lease is over', async () => {

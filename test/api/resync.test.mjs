@@ -8,6 +8,7 @@ import { comeBack, eventsOf, listen, settledCustomer } from '../lib/listen.mjs';
 import { audit, fund, register, systemUser } from '../lib/people.mjs';
 import { execute, query } from '../lib/pg.mjs';
 import { startServer } from '../lib/server.mjs';
+import { until } from '../lib/wait.mjs';
 
 const TOKEN = 'a callback token of the tests';
 
@@ -37,10 +38,15 @@ async function says(invoice, status) {
 const shown = ({ invoice_id: invoiceId, external_id: externalId, username, amount }) =>
   ({ invoiceId, externalId, username, status: 'PENDING', amount, currency: 'USD', paidAt: null });
 
-/** Events of somebody that nobody was told, so many that a cursor from before them is too old. */
-const manyEvents = (email) => execute(server.database, `
-  SELECT tell_inbox(array_agg(u.id), 'payment-status', array_agg(jsonb_build_object('invoiceId', 'old-' || n)))
-  FROM users u, generate_series(1, 1100) AS n WHERE u.email = '${email}'`);
+/** So many events of somebody that a cursor from before them is too old. A witness tells when all of them have come. */
+async function manyEvents(who) {
+  const witness = await listen(server, who);
+  await execute(server.database, `
+    SELECT tell_inbox(array_agg(u.id), 'payment-status', array_agg(jsonb_build_object('invoiceId', 'old-' || n)))
+    FROM users u, generate_series(1, 1100) AS n WHERE u.email = '${who.email}'`);
+  await until(() => eventsOf(witness).length === 1100, 'the witness to hear of all');
+  await witness.close();
+}
 
 test('the open invoices of the owner, newest first, and no others', async () => {
   const [ada, bob] = [await settledCustomer(server, system), await register(server)];
@@ -73,7 +79,7 @@ test('also when an inbox was missed for too long, before the newest of it', asyn
   const before_ = await listen(server, ada);
   await before_.close();
   const invoice = await checkout(ada, 20);
-  await manyEvents(ada.email);
+  await manyEvents(ada);
   const ws = await comeBack(server, ada, before_.hello.cursor, 1000);
   assert.equal(ws.frames[0].type, 'resync');
   assert.ok(ws.frames[0].stream);

@@ -46,12 +46,16 @@ describe('SIGTERM', () => {
         await until(() => history.followers.every(({ connected }) => connected), 'each socket to be back');
         const seen = history.followers.map(({ codes }) => codes[1001] ?? 0);
         times.push(await took(server.restart()));
-        const told = () => history.followers.every(({ codes }, n) => codes[1001] === seen[n] + 1);
+        // Of two processes the one may still take whom the other has sent away, and send him away, too.
+        const told = () => history.followers.every(({ codes }, n) => codes[1001] > seen[n]);
         await until(told, 'each socket to be told 1001');
       }
       await history.progress(60);
       t.diagnostic(JSON.stringify({ times, ...await history.check() }));
-      for (const { codes } of history.followers) assert.deepEqual(codes, { 1001: 3 });
+      for (const { codes } of history.followers) {
+        assert.deepEqual(codes, { 1001: codes[1001] });
+        assert.ok(workers > 1 ? codes[1001] <= 3 * workers : codes[1001] === 3, `told ${codes[1001]} times`);
+      }
       await server.stop();
     });
   }

@@ -5,8 +5,10 @@
  *       └─────────────────────────┴──────no more pages────────────┴───────────all answered────────────┘
  *
  * The lease is a row with an end, renewed with every page: who dies loses it. A regular time is done once, by
- * whichever process claims it first; the others look again every minute until it is done. Within a page up to PARALLEL_MAX invoices are under way, and each
- * goes through apply.c like a callback. A provider who fails ROW_MAX times in a row is left alone till next time. */
+ * whichever process claims it first; the others look again every minute until it is done. Within a page up to
+ * PARALLEL_MAX invoices are under way, which is no more than a patient pace takes: nobody waits for it, and everybody
+ * else shares the processor. Each goes through apply.c like a callback. A provider who fails ROW_MAX times in a row is
+ * left alone till next time. */
 #include "domain/payments/sync.h"
 
 #include "core/clock.h"
@@ -16,7 +18,7 @@
 #include "domain/payments/payments_private.h"
 #include "sql.h"
 
-enum { PARALLEL_MAX = 24, PAGE = 1000, ROW_MAX = 50, PERIOD_S = 2 * 60 * 60, LOOK_AGAIN_MS = 60 * 1000 };
+enum { PARALLEL_MAX = 20, PARALLEL_FEW = 5, PAGE = 1000, ROW_MAX = 50, PERIOD_S = 2 * 60 * 60, LOOK_AGAIN_MS = 60 * 1000 };
 
 struct checking {
     struct list link;
@@ -173,6 +175,7 @@ static void ask_more(struct sync *s)
     if (s->state != SYNC_ASKING) return;
     bool enough = s->closing || s->failures_in_a_row >= ROW_MAX;
     if (enough) give_up_page(s);
+    if (s->under_way > PARALLEL_FEW) return;   /* in waves: their answers come together, too, and wake us up once */
     while (s->under_way < PARALLEL_MAX && !list_empty(&s->waiting)) {
         struct checking *c = list_entry(list_shift(&s->waiting), struct checking, link);
         ask(c);

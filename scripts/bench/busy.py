@@ -83,12 +83,12 @@ def synchronising(bench):
     tally = bench.customers()
     seconds, calm, busy, took = min(bench.seconds, 4), [], [], []
     first = tally.write_invoices(OPEN_INVOICES, "xendit")
-    for _ in range(bench.turns):
-        bench.db.checkpoint()
-        with tally.at(""), concurrent.futures.ThreadPoolExecutor(1) as pool:
-            tally.wrk("transfer", bench.warmup)
-            calm.append(tally.wrk("transfer", seconds)["rate"])
-            bench.db.checkpoint()
+
+    def alone():
+        calm.append(tally.wrk("transfer", seconds)["rate"])
+
+    def beside_it():
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
             began = time.monotonic()
             sync = pool.submit(tally.call, "GET", "/scheduler", Authorization=tally.basic)
             busy.append(tally.wrk("transfer", seconds)["rate"])
@@ -97,8 +97,15 @@ def synchronising(bench):
             took.append(time.monotonic() - began)
         bench.expect(status == 200 and b'"checked":10000' in reply, f"{tally.name}: all open invoices were asked for",
                      f"{status} {reply[:200]}")
-        say(f"{tally.name}: {OPEN_INVOICES:,} invoices in {took[-1]:.1f} s; transfers {busy[-1]:,.0f}/s, "
-            f"without {calm[-1]:,.0f}/s")
+
+    for turn in range(2 * bench.turns):
+        bench.db.checkpoint()
+        with tally.at(""):
+            tally.wrk("transfer", bench.warmup)
+            (beside_it if turn % 2 else alone)()
+        if turn % 2:
+            say(f"{tally.name}: {OPEN_INVOICES:,} invoices in {took[-1]:.1f} s; transfers {busy[-1]:,.0f}/s, "
+                f"without {calm[-1]:,.0f}/s")
     bench.db.sql(tally.database, f"UPDATE payment_invoices SET status = 'EXPIRED' WHERE external_id >= 'bench-{first}' "
                                  "AND status = 'PENDING' AND provider = 'xendit'")
     yield Line(22, f"{OPEN_INVOICES:,} open invoices synchronised, the provider takes 20 ms", "–", " s", took, None,

@@ -18,7 +18,8 @@
 #include "domain/payments/payments_private.h"
 #include "sql.h"
 
-enum { PARALLEL_MAX = 20, PARALLEL_FEW = 5, PAGE = 1000, ROW_MAX = 50, PERIOD_S = 2 * 60 * 60, LOOK_AGAIN_MS = 60 * 1000 };
+enum { PARALLEL_MAX = 20, PARALLEL_FEW = 5 };
+enum { PAGE = 1000, ROW_MAX = 50, PERIOD_S = 2 * 60 * 60, LOOK_AGAIN_MS = 60 * 1000 };
 
 struct checking {
     struct list link;

@@ -2,7 +2,7 @@
  *
  *     idle ──time, or asked──▶ claiming ──the lease is ours──▶ reading ──a page of open invoices──▶ asking
  *       ▲                         │ another has it                ▲                                   │
- *       └─────────────────────────┴──────no more pages────────────┴───────────all answered────────────┘
+ *       └─────────────────────────┴─────releasing, no more pages──┴───────────all answered────────────┘
  *
  * The lease is a row with an end, renewed with every page: who dies loses it. A regular time is done once, by
  * whichever process claims it first; the others look again every minute until it is done. Within a page up to
@@ -35,7 +35,7 @@ struct sync {
     struct payments *payments;
     struct app *app;
     struct wheel_timer timer;
-    enum { SYNC_IDLE, SYNC_CLAIMING, SYNC_READING, SYNC_ASKING } state;
+    enum { SYNC_IDLE, SYNC_CLAIMING, SYNC_READING, SYNC_ASKING, SYNC_RELEASING } state;
     struct arena arena;        /* of a statement */
     struct list waiting;       /* of the page, not asked yet */
     int under_way, failures_in_a_row;
@@ -86,6 +86,7 @@ static void on_released(void *arg, enum err err, const struct db_result *r)
 static void finish(struct sync *s)
 {
     struct db_args args;
+    s->state = SYNC_RELEASING;
     log_info("payments", "synchronised", "checked=%lld updated=%lld failed=%lld ms=%lld", (long long) s->checked,
              (long long) s->updated, (long long) s->failed, (long long) (clock_mono_ms() - s->started_ms));
     arena_fini(&s->arena);

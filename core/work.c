@@ -17,7 +17,7 @@ struct work_queue {
     struct list waiting, running;
     int waiting_count, running_count;
     int waiting_max, parallel;
-    enum { QUEUE_OPEN, QUEUE_CLOSING, QUEUE_DRAINING, QUEUE_ENDING } state;
+    enum { QUEUE_OPEN, QUEUE_CLOSING, QUEUE_DRAINING } state;
     void (*closed)(void *arg);
     void *closed_arg;
 };
@@ -147,24 +147,18 @@ static void on_timer_closed(uv_handle_t *handle)
     free_when_drained(q);
 }
 
-static void on_worker_closed(void *arg)
+static void free_queue(void *arg)
 {
     struct work_queue *q = arg;
-    q->worker = NULL;
-    q->state = QUEUE_DRAINING;
-    free_when_drained(q);
+    void (*closed)(void *arg) = q->closed;
+    void *closed_arg = q->closed_arg;
+    mem_free(q);
+    if (closed) closed(closed_arg);
 }
 
 static void free_when_drained(struct work_queue *q)
 {
     if (q->state != QUEUE_DRAINING || q->running_count > 0) return;
-    if (q->worker) {
-        q->state = QUEUE_ENDING;
-        worker_close(q->worker, on_worker_closed, q);
-        return;
-    }
-    void (*closed)(void *arg) = q->closed;
-    void *arg = q->closed_arg;
-    mem_free(q);
-    if (closed) closed(arg);
+    if (q->worker) worker_close(q->worker, free_queue, q);   /* nothing comes here again */
+    else free_queue(q);
 }

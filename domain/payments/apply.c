@@ -49,18 +49,13 @@ static void on_posted(struct posting *posting, enum err err)
     a->done(a, err);
 }
 
-static struct str number(struct arena *arena, int64_t v)
-{
-    return arena_printf(arena, "%lld", (long long) v);
-}
-
 static void attach_paid(struct apply *a)
 {
     struct attached *row = &a->posting.attached[a->posting.attached_count++];
     *row = (struct attached){ .sql = &sql_payments_paid, .field_count = PAID_FIELDS };
-    row->fields[PAID_INVOICE] = number(a->arena, a->invoice);
-    row->fields[PAID_AMOUNT] = number(a->arena, a->posting.legs[0].amount);
-    if (a->report.paid_us != INT64_MIN) row->fields[PAID_AT] = number(a->arena, a->report.paid_us);
+    row->fields[PAID_INVOICE] = payments_number(a->arena, a->invoice);
+    row->fields[PAID_AMOUNT] = payments_number(a->arena, a->posting.legs[0].amount);
+    if (a->report.paid_us != INT64_MIN) row->fields[PAID_AT] = payments_number(a->arena, a->report.paid_us);
     row->fields[PAID_METHOD] = a->report.method;
     row->fields[PAID_CHANNEL] = a->report.channel;
     row->fields[PAID_CURRENCY] = str_from(a->payments->app->settings->currency);
@@ -73,7 +68,7 @@ static void attach_receipt(struct apply *a)
                                               a->posting.legs[0].amount, a->description, a->external_id);
     struct attached *row = &a->posting.attached[a->posting.attached_count++];
     *row = (struct attached){ .sql = &sql_payments_receipt, .field_count = RECEIPT_FIELDS };
-    row->fields[RECEIPT_USER] = number(a->arena, a->user);
+    row->fields[RECEIPT_USER] = payments_number(a->arena, a->user);
     row->fields[RECEIPT_SUBJECT] = mail.subject;
     row->fields[RECEIPT_TEXT] = mail.text;
     row->fields[RECEIPT_HTML] = mail.html;

@@ -84,20 +84,16 @@ static void name_at_sandbox(struct checkout *c, struct str *fields)
                                       STR_FMT(id));
 }
 
-static struct str number(struct checkout *c, int64_t v)
-{
-    return arena_printf(&c->req->arena, "%lld", (long long) v);
-}
-
 static enum flow_result insert(void *arg)
 {
     struct checkout *c = arg;
     struct str *fields = c->inserted.fields;
+    struct arena *arena = &c->req->arena;
     bool sandbox = !payments_at_xendit(c->payments);
-    c->external_id = payments_new_id("tally-", &c->req->arena);
-    if (!c->username.p) fields[INSERT_USER] = number(c, caller_of(c->req)->user);
+    c->external_id = payments_new_id("tally-", arena);
+    if (!c->username.p) fields[INSERT_USER] = payments_number(arena, caller_of(c->req)->user);
     fields[INSERT_USERNAME] = c->username;
-    fields[INSERT_AMOUNT] = number(c, field(c, AMOUNT)->i);
+    fields[INSERT_AMOUNT] = payments_number(arena, field(c, AMOUNT)->i);
     fields[INSERT_DESCRIPTION] = field(c, DESCRIPTION)->s;
     if (field(c, METHOD)->set) fields[INSERT_METHOD] = field(c, METHOD)->s;
     if (field(c, EWALLET)->set) fields[INSERT_EWALLET] = field(c, EWALLET)->s;

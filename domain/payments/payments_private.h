@@ -35,6 +35,11 @@ void payments_close_if_quiet(struct payments *p);
 bool payments_available(const struct payments *p);
 static inline bool payments_at_xendit(const struct payments *p) { return p->base_url != NULL; }
 
+static inline struct str payments_number(struct arena *arena, int64_t v)
+{
+    return arena_printf(arena, "%lld", (long long) v);
+}
+
 /* prefix + 32 hexadecimal characters of randomness. */
 struct str payments_new_id(const char *prefix, struct arena *arena);
 

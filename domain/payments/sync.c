@@ -58,6 +58,12 @@ static void set_timer(struct sync *s)
     if (!s->closing) wheel_set(s->app->wheel, &s->timer, (uint64_t) (PERIOD_S - now % PERIOD_S) * 1000);
 }
 
+/* A run by the clock that was not done is tried again. */
+static void look_again(struct sync *s)
+{
+    if (!s->asked && !s->closing) wheel_set(s->app->wheel, &s->timer, LOOK_AGAIN_MS);
+}
+
 static void be_idle(struct sync *s, enum err err)
 {
     void (*done)(void *arg, enum err err, int64_t checked, int64_t updated) = s->done;
@@ -213,7 +219,7 @@ static void take_row(struct sync *s, const struct db_result *r, int row)
 static void give_up(struct sync *s, enum err err)
 {
     log_error("payments", "sync_failed", "err=%s", err_info(err)->name);
-    if (!s->asked && !s->closing) wheel_set(s->app->wheel, &s->timer, LOOK_AGAIN_MS);
+    look_again(s);
     be_idle(s, err == ERR_SQL ? ERR_INTERNAL : err);
 }
 
@@ -259,7 +265,7 @@ static void on_claimed(void *arg, enum err err, const struct db_result *r)
     }
     /* Another is at it, and may die of it; or the database could not be asked. */
     bool is_done = err == OK && db_cell_bool(r, 0, 1);
-    if (!is_done && !s->asked && !s->closing) wheel_set(s->app->wheel, &s->timer, LOOK_AGAIN_MS);
+    if (!is_done) look_again(s);
     be_idle(s, err == OK ? ERR_FULL : err == ERR_SQL ? ERR_INTERNAL : err);
 }
 

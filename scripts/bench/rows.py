@@ -5,6 +5,7 @@ import os
 from busy import synchronising, while_others_wait
 from machine import median, run, say
 from pgbench import best
+from servers import pause_at_half
 from sockets import Wsload, fan_out_rewards, fan_out_tally
 from table import Line
 
@@ -216,8 +217,7 @@ def commit_to_frame(bench):
     if not bench.full_rate:
         bench.full_rate = tally.turn("transfer")["rate"]
     connections, log, ids = 256, os.path.join(bench.dir, "frames"), os.path.join(bench.dir, "streams")
-    # The reply itself takes a few milliseconds of the pause.
-    pause = max(1, round(2 * connections / bench.full_rate * 1000 - 2))
+    pause = pause_at_half(connections, bench.full_rate)
     bench.db.stop()
     bench.db.start(track_commit_timestamp="on")
     try:

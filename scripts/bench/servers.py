@@ -35,6 +35,12 @@ def token(user, name, jti):
     return (text + b"." + part(hmac.new(SECRET.encode(), text, hashlib.sha256).digest())).decode()
 
 
+def pause_at_half(connections, full_rate):
+    """Milliseconds from a reply to the connection's next request, so that all of them ask for half of the full rate. The
+    reply itself takes a few of them."""
+    return max(1, round(2 * connections / full_rate * 1000 - 2))
+
+
 class Server:
     """Started anew for each turn."""
 

@@ -14,6 +14,8 @@ struct curl_loop;
 struct curl_transfer {
     CURL *easy;
     void (*done)(struct curl_transfer *t, CURLcode code);
+    /* Its connection is libcurl's alone and serves others after it: cheaper. Set before curl_loop_add. */
+    bool keeps_alive;
     bool added;
 };
 

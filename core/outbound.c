@@ -229,6 +229,7 @@ static void on_transfer(struct curl_transfer *t, CURLcode code)
 static void run(struct outbound *o, struct outbound_host *host, struct outbound_call *call, uint64_t left_ms)
 {
     call->transfer.done = on_transfer;
+    call->transfer.keeps_alive = true;
     curl_easy_setopt(call->transfer.easy, CURLOPT_ERRORBUFFER, call->fault);
     curl_easy_setopt(call->transfer.easy, CURLOPT_HTTPHEADER, call->headers);
     curl_easy_setopt(call->transfer.easy, CURLOPT_TIMEOUT_MS, (long) left_ms);

@@ -150,7 +150,7 @@ def run(args, **options):
 
 
 def compile_generators(directory):
-    for name in ("wsload", "oneclient"):
+    for name in ("wsload", "oneclient", "provider"):
         run(["gcc", "-O2", "-std=gnu11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-o", os.path.join(directory, name),
              os.path.join(HERE, name + ".c")])
 

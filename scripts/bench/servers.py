@@ -416,7 +416,7 @@ class Provider(Server):
     path = "/"
 
     def __init__(self, bench):
-        super().__init__(bench, "provider", lambda port: ["node", os.path.join(HERE, "provider.js")])
+        super().__init__(bench, "provider", lambda port: [os.path.join(bench.dir, "provider")])
 
 
 class Broadcast(Server):

@@ -167,6 +167,43 @@ START_TEST(an_answer_cut_off_or_too_long_is_uncertain)
 }
 END_TEST
 
+static void on_shut(uv_shutdown_t *request, int status)
+{
+    ck_assert_int_eq(status, 0);
+    *(bool *) request->data = true;
+}
+
+/* The server ends it and hears that we do, too. */
+static void shut(uv_tcp_t *peer)
+{
+    bool shut = false;
+    uv_shutdown_t request = { .data = &shut };
+    must(uv_shutdown(&request, (uv_stream_t *) peer, on_shut) == 0);
+    while (!shut) uv_run(&loop, UV_RUN_ONCE);
+}
+
+START_TEST(a_connection_serves_one_call_after_another_until_it_is_closed)
+{
+    struct asked a;
+    open_all(2, 2);
+    says = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(ask(&a), OK);
+        until_ended(&a);
+        ck_assert_int_eq(a.err, OK);
+    }
+    ck_assert_int_eq(peer_count, 1);
+    shut(peers[0]);
+    for (int i = 0; i < 3; i++) uv_run(&loop, UV_RUN_NOWAIT);   /* its end is heard of while nobody asks */
+    ck_assert_int_eq(ask(&a), OK);
+    until_ended(&a);
+    ck_assert_int_eq(a.err, OK);
+    ck_assert_int_eq(peer_count, 2);
+    ck_assert_int_eq(request_count, 4);
+    close_all();
+}
+END_TEST
+
 START_TEST(to_one_host_so_many_run_and_so_many_wait)
 {
     struct asked a[4], other;
@@ -221,6 +258,7 @@ int main(void)
     tcase_add_test(tests, an_answer_of_any_status_is_ok);
     tcase_add_test(tests, nobody_there_is_unavailable);
     tcase_add_test(tests, an_answer_cut_off_or_too_long_is_uncertain);
+    tcase_add_test(tests, a_connection_serves_one_call_after_another_until_it_is_closed);
     tcase_add_test(tests, to_one_host_so_many_run_and_so_many_wait);
     tcase_add_test(tests, closing_tells_what_was_sent_from_what_was_not);
     tcase_add_test(tests, what_is_no_call_is_refused_at_once);

@@ -1,4 +1,4 @@
-/* Passwords: argon2id (libsodium; t=2, m=46 MiB, p=1) on a work queue. Hashes brought along from
+/* Passwords: argon2id (libsodium; t=1, m=46 MiB, p=1) on a work queue. Hashes brought along from
  * other systems ($2a$/$2b$/$2y$ bcrypt, through libcrypt) verify too and ask to be re-hashed. A
  * hash that would cost without end (bcrypt above 2^15 rounds, argon2 above 256 MiB or 16 passes)
  * matches nothing. */

@@ -56,10 +56,10 @@ static void let_others_go_first(void)
         (void) setpriority(PRIO_PROCESS, (id_t) syscall(SYS_gettid), NICENESS);
 }
 
-/* As long as it has worked, so that of two processors one and a half at least are left to the others. */
-static void rest(struct worker *w, uint64_t ns)
+/* Twice as long as it has worked, so that most of the time nobody meets it. */
+static void rest(struct worker *w, uint64_t worked_ns)
 {
-    uint64_t until = uv_hrtime() + ns;
+    uint64_t until = uv_hrtime() + 2 * worked_ns;
     uv_mutex_lock(&w->mutex);
     for (uint64_t now = uv_hrtime(); !w->ended && now < until; now = uv_hrtime())
         uv_cond_timedwait(&w->given, &w->mutex, until - now);

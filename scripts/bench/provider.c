@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -149,6 +150,7 @@ int main(void)
     const char *port = getenv("PORT");
     struct epoll_event events[EVENTS];
     if (!port) die("PORT is not set");
+    sched_setscheduler(0, SCHED_IDLE, &(struct sched_param){ 0 });
     listen_at((int) strtol(port, NULL, 10));
     for (;;) {
         int n = epoll_wait(p.epoll, events, EVENTS, answer_due());

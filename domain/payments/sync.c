@@ -18,7 +18,8 @@
 #include "domain/payments/payments_private.h"
 #include "sql.h"
 
-enum { PARALLEL_MAX = 18, PAGE = 1000, ROW_MAX = 50, PERIOD_S = 2 * 60 * 60, LOOK_AGAIN_MS = 60 * 1000 };
+enum { PARALLEL_MAX = 20, PARALLEL_FEW = 5 };
+enum { PAGE = 1000, ROW_MAX = 50, PERIOD_S = 2 * 60 * 60, LOOK_AGAIN_MS = 60 * 1000 };
 
 struct checking {
     struct list link;
@@ -182,6 +183,7 @@ static void ask_more(struct sync *s)
     if (s->state != SYNC_ASKING) return;
     bool enough = s->closing || s->failures_in_a_row >= ROW_MAX;
     if (enough) give_up_page(s);
+    if (s->under_way > PARALLEL_FEW) return;   /* in waves: their answers come together, too, and wake us up once */
     while (s->under_way < PARALLEL_MAX && !list_empty(&s->waiting)) {
         struct checking *c = list_entry(list_shift(&s->waiting), struct checking, link);
         ask(c);

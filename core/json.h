@@ -42,6 +42,8 @@ bool json_decimal(struct str number, int scale, int64_t *out);
 void json_open(struct buf *b, char brace);               /* '{' or '[' */
 void json_close(struct buf *b, char brace);              /* '}' or ']' */
 void json_key(struct buf *b, struct str name);           /* name is written as a JSON string */
+void json_open_key(struct buf *b, const char *name, char brace);            /* a member that is an object or array */
+void json_text(struct buf *b, const char *name, const char *text);          /* a member that is a string */
 void json_string(struct buf *b, struct str s);           /* NULL p writes null; invalid UTF-8 must not come here */
 void json_int(struct buf *b, int64_t v);
 void json_bool(struct buf *b, bool v);

@@ -33,6 +33,18 @@ void json_key(struct buf *b, struct str name)
     buf_char(b, ':');
 }
 
+void json_open_key(struct buf *b, const char *name, char brace)
+{
+    json_key(b, str_from(name));
+    json_open(b, brace);
+}
+
+void json_text(struct buf *b, const char *name, const char *text)
+{
+    json_key(b, str_from(name));
+    json_string(b, str_from(text));
+}
+
 void json_string(struct buf *b, struct str s)
 {
     if (!s.p) {

@@ -10,18 +10,6 @@
 
 enum { DOCUMENT_BYTES_MAX = 16 << 20 };
 
-static void put_text(struct buf *out, const char *key, const char *text)
-{
-    json_key(out, str_from(key));
-    json_string(out, str_from(text));
-}
-
-static void open_member(struct buf *out, struct str key, char brace)
-{
-    json_key(out, key);
-    json_open(out, brace);
-}
-
 static bool is_shown(const struct endpoint *e)
 {
     return !(e->flags & ENDPOINT_HIDDEN);
@@ -35,15 +23,15 @@ static void put_operation_id(struct buf *out, const struct http_options *o, cons
     int nth = 1;
     char id[128];
     if (!(e->flags & ENDPOINT_ALIAS)) {
-        put_text(out, "operationId", e->id);
+        json_text(out, "operationId", e->id);
         return;
     }
     for (const struct endpoint *const *t = o->tables; *t; t++) {
         for (const struct endpoint *other = *t; other->id; other++) {
             if (other == e) {
                 snprintf(id, sizeof id, "%s-alias-%d", e->id, nth);
-                put_text(out, "operationId", id);
-                put_text(out, "x-alias-of", e->id);
+                json_text(out, "operationId", id);
+                json_text(out, "x-alias-of", e->id);
                 return;
             }
             nth += (other->flags & ENDPOINT_ALIAS) && strcmp(other->id, e->id) == 0;
@@ -54,16 +42,16 @@ static void put_operation_id(struct buf *out, const struct http_options *o, cons
 /* A body field that has a header, too, is a parameter that need not be there. */
 static void put_parameters(struct buf *out, const struct endpoint *e)
 {
-    open_member(out, STR("parameters"), '[');
+    json_open_key(out, "parameters", '[');
     for (int i = 0; i < endpoint_field_count(e); i++) {
         const struct field *f = &e->fields[i];
         if (f->in == IN_BODY && !f->header) continue;
         json_open(out, '{');
-        put_text(out, "name", f->in == IN_BODY ? f->header : f->name);
-        put_text(out, "in", f->in == IN_BODY ? "header" : f->in == IN_PATH ? "path" : "query");
+        json_text(out, "name", f->in == IN_BODY ? f->header : f->name);
+        json_text(out, "in", f->in == IN_BODY ? "header" : f->in == IN_PATH ? "path" : "query");
         json_key(out, STR("required"));
         json_bool(out, f->in == IN_PATH || (f->in == IN_QUERY && (f->flags & FIELD_REQUIRED)));
-        if (f->help) put_text(out, "description", f->help);
+        if (f->help) json_text(out, "description", f->help);
         json_key(out, STR("schema"));
         openapi_field(out, f);
         json_close(out, '}');
@@ -88,8 +76,8 @@ static int body_fields(const struct endpoint *e, bool required)
 static void put_body_schema(struct buf *out, const struct endpoint *e)
 {
     json_open(out, '{');
-    put_text(out, "type", "object");
-    open_member(out, STR("properties"), '{');
+    json_text(out, "type", "object");
+    json_open_key(out, "properties", '{');
     for (int i = 0; i < endpoint_field_count(e); i++) {
         if (e->fields[i].in != IN_BODY) continue;
         json_key(out, str_from(e->fields[i].name));
@@ -97,7 +85,7 @@ static void put_body_schema(struct buf *out, const struct endpoint *e)
     }
     json_close(out, '}');
     if (body_fields(e, true)) {
-        open_member(out, STR("required"), '[');
+        json_open_key(out, "required", '[');
         for (int i = 0; i < endpoint_field_count(e); i++) {
             const struct field *f = &e->fields[i];
             if (is_required_member(f)) json_string(out, str_from(f->name));
@@ -127,25 +115,25 @@ static void put_example(struct buf *out, const char *text, bool with_shape)
 static void put_binary(struct buf *out)
 {
     json_open(out, '{');
-    put_text(out, "type", "string");
-    put_text(out, "format", "binary");
+    json_text(out, "type", "string");
+    json_text(out, "format", "binary");
     json_close(out, '}');
 }
 
 static void put_upload(struct buf *out, const struct endpoint *e)
 {
-    open_member(out, STR("requestBody"), '{');
+    json_open_key(out, "requestBody", '{');
     json_key(out, STR("required"));
     json_bool(out, true);
-    open_member(out, STR("content"), '{');
-    open_member(out, STR("multipart/form-data"), '{');
-    open_member(out, STR("schema"), '{');
-    put_text(out, "type", "object");
-    open_member(out, STR("properties"), '{');
+    json_open_key(out, "content", '{');
+    json_open_key(out, "multipart/form-data", '{');
+    json_open_key(out, "schema", '{');
+    json_text(out, "type", "object");
+    json_open_key(out, "properties", '{');
     json_key(out, str_from(e->upload));
     put_binary(out);
     json_close(out, '}');
-    open_member(out, STR("required"), '[');
+    json_open_key(out, "required", '[');
     json_string(out, str_from(e->upload));
     json_close(out, ']');
     for (int i = 0; i < 4; i++) json_close(out, '}');
@@ -155,9 +143,10 @@ static void put_upload(struct buf *out, const struct endpoint *e)
 static void put_produced(struct buf *out, const char *types)
 {
     struct str rest = str_from(types);
-    open_member(out, STR("content"), '{');
+    json_open_key(out, "content", '{');
     while (rest.n) {
-        open_member(out, str_cut(&rest, ' '), '{');
+        json_key(out, str_cut(&rest, ' '));
+        json_open(out, '{');
         json_key(out, STR("schema"));
         put_binary(out);
         json_close(out, '}');
@@ -169,11 +158,11 @@ static void put_request_body(struct buf *out, const struct endpoint *e)
 {
     if (e->upload) put_upload(out, e);
     if (!body_fields(e, false)) return;
-    open_member(out, STR("requestBody"), '{');
+    json_open_key(out, "requestBody", '{');
     json_key(out, STR("required"));
     json_bool(out, body_fields(e, true) > 0);
-    open_member(out, STR("content"), '{');
-    open_member(out, STR("application/json"), '{');
+    json_open_key(out, "content", '{');
+    json_open_key(out, "application/json", '{');
     json_key(out, STR("schema"));
     put_body_schema(out, e);
     if (e->example) put_example(out, e->example, false);
@@ -188,7 +177,7 @@ static struct str schemes_of(const struct http_options *o, const struct endpoint
 /* One requirement per proof: any of them will do. */
 static void put_security(struct buf *out, struct str schemes)
 {
-    open_member(out, STR("security"), '[');
+    json_open_key(out, "security", '[');
     while (schemes.n) {
         struct str scheme = str_cut(&schemes, ' ');
         json_open(out, '{');
@@ -204,7 +193,7 @@ static void put_security(struct buf *out, struct str schemes)
 static void put_file_content(struct buf *out, const struct http_file *file)
 {
     struct str type = file->type;
-    open_member(out, STR("content"), '{');
+    json_open_key(out, "content", '{');
     json_key(out, str_cut(&type, ';'));
     json_raw(out, STR("{\"schema\":{\"type\":\"string\"}}"));
     json_close(out, '}');
@@ -214,13 +203,13 @@ static void put_success(struct buf *out, const struct endpoint *e)
 {
     char status[16];
     snprintf(status, sizeof status, "%d", e->status ? e->status : 200);
-    open_member(out, str_from(status), '{');
-    put_text(out, "description", "Success");
+    json_open_key(out, status, '{');
+    json_text(out, "description", "Success");
     if (e->file) put_file_content(out, e->file);
     if (e->produces) put_produced(out, e->produces);
     if (e->reply) {
-        open_member(out, STR("content"), '{');
-        open_member(out, STR("application/json"), '{');
+        json_open_key(out, "content", '{');
+        json_open_key(out, "application/json", '{');
         put_example(out, e->reply, true);
         for (int i = 0; i < 2; i++) json_close(out, '}');
     }
@@ -229,7 +218,7 @@ static void put_success(struct buf *out, const struct endpoint *e)
 
 static void put_responses(struct buf *out, const struct endpoint *e, bool signs_in)
 {
-    open_member(out, STR("responses"), '{');
+    json_open_key(out, "responses", '{');
     put_success(out, e);
     openapi_refusals_of(out, e, signs_in);
     json_close(out, '}');
@@ -241,13 +230,13 @@ static void put_operation(struct buf *out, const struct http_options *o, const s
     const char *name = http_method_name(e->method);
     struct str schemes = schemes_of(o, e);
     for (size_t i = 0; name[i] && i + 1 < sizeof method; i++) method[i] = (char) (name[i] | 0x20);
-    open_member(out, str_from(method), '{');
+    json_open_key(out, method, '{');
     put_operation_id(out, o, e);
-    open_member(out, STR("tags"), '[');
+    json_open_key(out, "tags", '[');
     json_string(out, openapi_tag(o, e, tag));
     json_close(out, ']');
-    if (e->summary) put_text(out, "summary", e->summary);
-    if (e->description) put_text(out, "description", e->description);
+    if (e->summary) json_text(out, "summary", e->summary);
+    if (e->description) json_text(out, "description", e->description);
     put_parameters(out, e);
     put_request_body(out, e);
     put_responses(out, e, schemes.n > 0);
@@ -300,7 +289,7 @@ static void put_path(struct buf *out, const struct http_options *o, const char *
 
 static void put_paths(struct buf *out, const struct http_options *o)
 {
-    open_member(out, STR("paths"), '{');
+    json_open_key(out, "paths", '{');
     for (const struct endpoint *const *t = o->tables; *t; t++) {
         for (const struct endpoint *e = *t; e->id; e++) {
             if (is_shown(e) && is_first_of_path(o, e)) put_path(out, o, e->path);
@@ -313,7 +302,7 @@ static void put_paths(struct buf *out, const struct http_options *o)
 
 static void put_components(struct buf *out)
 {
-    open_member(out, STR("components"), '{');
+    json_open_key(out, "components", '{');
     json_raw(out, STR(
         "\"schemas\":{\"Error\":{\"type\":\"object\","
         "\"required\":[\"success\",\"status\",\"errorCode\",\"message\",\"errors\"],"
@@ -323,7 +312,7 @@ static void put_components(struct buf *out)
         "\"errors\":{\"type\":\"array\",\"description\":\"Empty unless fields were at fault\","
         "\"items\":{\"type\":\"object\",\"required\":[\"field\",\"message\"],\"properties\":"
         "{\"field\":{\"type\":\"string\"},\"message\":{\"type\":\"string\"}}}}}}}"));
-    open_member(out, STR("responses"), '{');
+    json_open_key(out, "responses", '{');
     openapi_refusals(out);
     json_close(out, '}');
     json_raw(out, STR(
@@ -342,15 +331,15 @@ void openapi_build(const struct http_options *options, struct buf *out)
     const char *url = options->public_url && *options->public_url ? options->public_url : "/";
     buf_init(out, DOCUMENT_BYTES_MAX);
     json_open(out, '{');
-    put_text(out, "openapi", "3.1.0");
-    open_member(out, STR("info"), '{');
-    put_text(out, "title", options->title ? options->title : "API");
-    put_text(out, "version", options->version ? options->version : "0");
-    if (options->description) put_text(out, "description", options->description);
+    json_text(out, "openapi", "3.1.0");
+    json_open_key(out, "info", '{');
+    json_text(out, "title", options->title ? options->title : "API");
+    json_text(out, "version", options->version ? options->version : "0");
+    if (options->description) json_text(out, "description", options->description);
     json_close(out, '}');
-    open_member(out, STR("servers"), '[');
+    json_open_key(out, "servers", '[');
     json_open(out, '{');
-    put_text(out, "url", url);
+    json_text(out, "url", url);
     json_close(out, '}');
     json_close(out, ']');
     openapi_put_tags(out, options);

@@ -5,12 +5,6 @@
 #include "core/must.h"
 #include "http/validate.h"
 
-static void put_text(struct buf *out, const char *key, const char *text)
-{
-    json_key(out, str_from(key));
-    json_string(out, str_from(text));
-}
-
 static void put_int(struct buf *out, const char *key, int64_t value)
 {
     json_key(out, str_from(key));
@@ -53,7 +47,7 @@ static void put_bounds(struct buf *out, const struct field *f)
     case FIELD_TEXT:
         if (min > 0 || (f->flags & FIELD_REQUIRED)) put_int(out, "minLength", min > 0 ? min : 1);
         put_int(out, "maxLength", max);
-        if (f->flags & FIELD_WORD) put_text(out, "pattern", "^[A-Za-z0-9._-]*$");
+        if (f->flags & FIELD_WORD) json_text(out, "pattern", "^[A-Za-z0-9._-]*$");
         break;
     case FIELD_EMAIL:
         put_int(out, "maxLength", max);
@@ -98,18 +92,18 @@ void openapi_field(struct buf *out, const struct field *f)
     };
     json_open(out, '{');
     put_type(out, f, types[f->type].type);
-    if (types[f->type].format) put_text(out, "format", types[f->type].format);
-    if (f->help) put_text(out, "description", f->help);
+    if (types[f->type].format) json_text(out, "format", types[f->type].format);
+    if (f->help) json_text(out, "description", f->help);
     if (f->choices) put_choices(out, f);
     put_bounds(out, f);
     if (f->initial) put_default(out, f);
-    if (f->aliases) put_text(out, "x-aliases", f->aliases);
+    if (f->aliases) json_text(out, "x-aliases", f->aliases);
     json_close(out, '}');
 }
 
 static void put_object_shape(struct buf *out, const struct json *object)
 {
-    put_text(out, "type", "object");
+    json_text(out, "type", "object");
     json_key(out, STR("properties"));
     json_open(out, '{');
     for (const struct json *m = object->child; m; m = m->next) {
@@ -134,14 +128,14 @@ void openapi_shape(struct buf *out, const struct json *example)
     switch (example->type) {
     case JSON_NULL: break;
     case JSON_FALSE:
-    case JSON_TRUE: put_text(out, "type", "boolean"); break;
-    case JSON_NUMBER: put_text(out, "type", "number"); break;
+    case JSON_TRUE: json_text(out, "type", "boolean"); break;
+    case JSON_NUMBER: json_text(out, "type", "number"); break;
     case JSON_STRING:
-        put_text(out, "type", "string");
-        if (clock_parse(example->text, &us, &is_date)) put_text(out, "format", is_date ? "date" : "date-time");
+        json_text(out, "type", "string");
+        if (clock_parse(example->text, &us, &is_date)) json_text(out, "format", is_date ? "date" : "date-time");
         break;
     case JSON_ARRAY:
-        put_text(out, "type", "array");
+        json_text(out, "type", "array");
         json_key(out, STR("items"));
         if (example->child) openapi_shape(out, example->child);
         else json_raw(out, STR("{}"));

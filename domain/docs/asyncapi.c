@@ -8,24 +8,12 @@
 
 enum { KEY_BYTES_MAX = 128 };
 
-static void put_text(struct buf *out, const char *key, const char *text)
-{
-    json_key(out, str_from(key));
-    json_string(out, str_from(text));
-}
-
-static void open_member(struct buf *out, const char *key, char brace)
-{
-    json_key(out, str_from(key));
-    json_open(out, brace);
-}
-
 static void put_ref(struct buf *out, const char *kind, const char *key)
 {
     char ref[4 * KEY_BYTES_MAX];
     snprintf(ref, sizeof ref, "#/%s/%s", kind, key);
     json_open(out, '{');
-    put_text(out, "$ref", ref);
+    json_text(out, "$ref", ref);
     json_close(out, '}');
 }
 
@@ -56,7 +44,7 @@ static void put_choices(struct buf *out, const struct member *m)
         json_string(out, first);
         return;
     }
-    open_member(out, "enum", '[');
+    json_open_key(out, "enum", '[');
     json_string(out, first);
     while (rest.p) json_string(out, str_cut(&rest, ' '));
     if (m->flags & MEMBER_NULL) json_null(out);
@@ -74,11 +62,11 @@ static void put_schema(struct buf *out, const struct member *m)
         json_string(out, STR("null"));
         json_close(out, ']');
     }
-    if (m->help) put_text(out, "description", m->help);
+    if (m->help) json_text(out, "description", m->help);
     if (m->choices) put_choices(out, m);
     if (m->members && is_array) {
-        open_member(out, "items", '{');
-        put_text(out, "type", "object");
+        json_open_key(out, "items", '{');
+        json_text(out, "type", "object");
     }
     if (m->members) put_object_schema(out, m->members);
     if (m->members && is_array) json_close(out, '}');
@@ -87,13 +75,13 @@ static void put_schema(struct buf *out, const struct member *m)
 
 static void put_object_schema(struct buf *out, const struct member *members)
 {
-    open_member(out, "properties", '{');
+    json_open_key(out, "properties", '{');
     for (const struct member *m = members; m->name; m++) {
         json_key(out, str_from(m->name));
         put_schema(out, m);
     }
     json_close(out, '}');
-    open_member(out, "required", '[');
+    json_open_key(out, "required", '[');
     for (const struct member *m = members; m->name; m++) {
         if (!(m->flags & MEMBER_OPTIONAL)) json_string(out, str_from(m->name));
     }
@@ -118,11 +106,11 @@ static void put_example(struct buf *out, const struct member *members)
 
 static void put_payload(struct buf *out, const struct member *members)
 {
-    open_member(out, "payload", '{');
-    put_text(out, "type", "object");
+    json_open_key(out, "payload", '{');
+    json_text(out, "type", "object");
     put_object_schema(out, members);
     json_close(out, '}');
-    open_member(out, "examples", '[');
+    json_open_key(out, "examples", '[');
     json_open(out, '{');
     json_key(out, STR("payload"));
     put_example(out, members);
@@ -135,11 +123,11 @@ static void put_payload(struct buf *out, const struct member *members)
 static void put_message(struct buf *out, const char *name, const char *summary, const struct member *members)
 {
     char key[KEY_BYTES_MAX];
-    open_member(out, key_of(name, key), '{');
-    put_text(out, "name", name);
-    put_text(out, "title", name);
-    put_text(out, "summary", summary);
-    put_text(out, "contentType", "application/json");
+    json_open_key(out, key_of(name, key), '{');
+    json_text(out, "name", name);
+    json_text(out, "title", name);
+    json_text(out, "summary", summary);
+    json_text(out, "contentType", "application/json");
     put_payload(out, members);
     json_close(out, '}');
 }
@@ -152,7 +140,7 @@ static void answer_name(const struct message *m, char out[KEY_BYTES_MAX])
 static void put_messages(struct buf *out, const struct channel *c)
 {
     char name[KEY_BYTES_MAX];
-    open_member(out, "messages", '{');
+    json_open_key(out, "messages", '{');
     for (const struct message *m = c->messages; m->name; m++) {
         put_message(out, m->name, m->summary, m->members);
         if (!m->answer) continue;
@@ -164,13 +152,13 @@ static void put_messages(struct buf *out, const struct channel *c)
 
 static void put_channels(struct buf *out)
 {
-    open_member(out, "channels", '{');
+    json_open_key(out, "channels", '{');
     for (const struct channel *c = channels; c->key; c++) {
-        open_member(out, c->key, '{');
-        put_text(out, "address", c->address);
-        put_text(out, "title", c->title);
-        put_text(out, "description", c->description);
-        open_member(out, "servers", '[');
+        json_open_key(out, c->key, '{');
+        json_text(out, "address", c->address);
+        json_text(out, "title", c->title);
+        json_text(out, "description", c->description);
+        json_open_key(out, "servers", '[');
         put_ref(out, "servers", c->server);
         json_close(out, ']');
         put_messages(out, c);
@@ -185,10 +173,10 @@ static void put_reply(struct buf *out, const struct channel *c, const struct mes
 {
     char name[KEY_BYTES_MAX];
     struct str rest = str_from(m->replies);
-    open_member(out, "reply", '{');
+    json_open_key(out, "reply", '{');
     json_key(out, STR("channel"));
     put_ref(out, "channels", c->key);
-    open_member(out, "messages", '[');
+    json_open_key(out, "messages", '[');
     while (rest.p) {
         struct str reply = str_cut(&rest, ' ');
         snprintf(name, sizeof name, "%.*s", STR_FMT(reply));
@@ -207,12 +195,12 @@ static void put_operation(struct buf *out, const struct channel *c, const struct
     char key[KEY_BYTES_MAX], name[3 * KEY_BYTES_MAX];
     const char *action = m->way == FROM_SERVER ? "send" : "receive";
     snprintf(name, sizeof name, "%s.%s.%s", c->key, action, key_of(m->name, key));
-    open_member(out, name, '{');
-    put_text(out, "action", action);
-    put_text(out, "summary", m->summary);
+    json_open_key(out, name, '{');
+    json_text(out, "action", action);
+    json_text(out, "summary", m->summary);
     json_key(out, STR("channel"));
     put_ref(out, "channels", c->key);
-    open_member(out, "messages", '[');
+    json_open_key(out, "messages", '[');
     put_message_ref(out, c, m->name);
     json_close(out, ']');
     if (m->replies || m->answer) put_reply(out, c, m);
@@ -221,7 +209,7 @@ static void put_operation(struct buf *out, const struct channel *c, const struct
 
 static void put_operations(struct buf *out)
 {
-    open_member(out, "operations", '{');
+    json_open_key(out, "operations", '{');
     for (const struct channel *c = channels; c->key; c++) {
         for (const struct message *m = c->messages; m->name; m++) put_operation(out, c, m);
     }
@@ -241,13 +229,13 @@ static struct str host_of(struct str url)
 
 static void put_server(struct buf *out, const char *key, struct str url, const char *pathname, const char *text)
 {
-    open_member(out, key, '{');
+    json_open_key(out, key, '{');
     json_key(out, STR("host"));
     json_string(out, host_of(url));
-    if (pathname) put_text(out, "pathname", pathname);
-    put_text(out, "protocol", str_starts_nocase(url, STR("https:")) ? "wss" : "ws");
-    put_text(out, "description", text);
-    open_member(out, "security", '[');
+    if (pathname) json_text(out, "pathname", pathname);
+    json_text(out, "protocol", str_starts_nocase(url, STR("https:")) ? "wss" : "ws");
+    json_text(out, "description", text);
+    json_open_key(out, "security", '[');
     put_ref(out, "components/securitySchemes", "bearer");
     put_ref(out, "components/securitySchemes", "basic");
     put_ref(out, "components/securitySchemes", "cookie");
@@ -257,7 +245,7 @@ static void put_server(struct buf *out, const char *key, struct str url, const c
 
 static void put_security(struct buf *out)
 {
-    open_member(out, "components", '{');
+    json_open_key(out, "components", '{');
     json_raw(out, STR("\"securitySchemes\":{"
                       "\"bearer\":{\"type\":\"http\",\"scheme\":\"bearer\",\"bearerFormat\":\"JWT\"},"
                       "\"basic\":{\"type\":\"http\",\"scheme\":\"basic\"},"
@@ -268,16 +256,16 @@ static void put_security(struct buf *out)
 void asyncapi_build(struct buf *out, struct str public_url, const char *version)
 {
     json_open(out, '{');
-    put_text(out, "asyncapi", "3.0.0");
-    open_member(out, "info", '{');
-    put_text(out, "title", "tally: events");
-    put_text(out, "version", version);
-    put_text(out, "description",
-             "What the server tells connected clients, the moment it has committed, in commit order. Its own WebSocket "
-             "and Socket.IO carry the same events; Socket.IO under the names that existing clients know.");
+    json_text(out, "asyncapi", "3.0.0");
+    json_open_key(out, "info", '{');
+    json_text(out, "title", "tally: events");
+    json_text(out, "version", version);
+    json_text(out, "description",
+              "What the server tells connected clients, the moment it has committed, in commit order. Its own "
+              "WebSocket and Socket.IO carry the same events; Socket.IO under the names that existing clients know.");
     json_close(out, '}');
-    put_text(out, "defaultContentType", "application/json");
-    open_member(out, "servers", '{');
+    json_text(out, "defaultContentType", "application/json");
+    json_open_key(out, "servers", '{');
     put_server(out, "websocket", public_url, NULL, "RFC 6455; without a proof of who listens, open topics only");
     put_server(out, "socketio", public_url, "/socket.io/",
                "Socket.IO protocol 5 over Engine.IO protocol 4, WebSocket and long polling; a channel's address is its "

@@ -28,17 +28,11 @@ enum { REFUSALS = sizeof refusals / sizeof *refusals };
 
 enum { MESSAGE_AT = 4 }; /* behind "409 " */
 
-static void open_member(struct buf *out, struct str key, char brace)
-{
-    json_key(out, key);
-    json_open(out, brace);
-}
-
 static void open_status(struct buf *out, int status)
 {
     char text[16];
     snprintf(text, sizeof text, "%d", status);
-    open_member(out, str_from(text), '{');
+    json_open_key(out, text, '{');
 }
 
 static void put_error(struct buf *out, int status, const char *message, const char *errors)
@@ -46,8 +40,7 @@ static void put_error(struct buf *out, int status, const char *message, const ch
     json_raw(out, STR("\"success\":false,\"status\":false"));
     json_key(out, STR("errorCode"));
     json_int(out, status);
-    json_key(out, STR("message"));
-    json_string(out, str_from(message));
+    json_text(out, "message", message);
     json_key(out, STR("errors"));
     json_raw(out, str_from(errors));
 }
@@ -57,10 +50,17 @@ static const char *errors_of(const struct refusal *r)
     return r->status == 400 ? "[{\"field\":\"amount\",\"message\":\"is required\"}]" : "[]";
 }
 
+static void put_headers(struct buf *out, int status)
+{
+    if (status == 429 || status == 503)
+        json_raw(out, STR("\"headers\":{\"Retry-After\":{\"description\":\"Seconds to wait\","
+                          "\"schema\":{\"type\":\"integer\"}}}"));
+}
+
 static void open_content(struct buf *out)
 {
-    open_member(out, STR("content"), '{');
-    open_member(out, STR("application/json"), '{');
+    json_open_key(out, "content", '{');
+    json_open_key(out, "application/json", '{');
     json_raw(out, STR("\"schema\":{\"$ref\":\"#/components/schemas/Error\"}"));
 }
 
@@ -70,14 +70,11 @@ void openapi_refusals(struct buf *out)
 {
     for (int i = 0; i < REFUSALS; i++) {
         const struct refusal *r = &refusals[i];
-        open_member(out, str_from(r->name), '{');
-        json_key(out, STR("description"));
-        json_string(out, str_from(r->description));
-        if (r->status == 429 || r->status == 503)
-            json_raw(out, STR("\"headers\":{\"Retry-After\":{\"description\":\"Seconds to wait\","
-                              "\"schema\":{\"type\":\"integer\"}}}"));
+        json_open_key(out, r->name, '{');
+        json_text(out, "description", r->description);
+        put_headers(out, r->status);
         open_content(out);
-        open_member(out, STR("example"), '{');
+        json_open_key(out, "example", '{');
         put_error(out, r->status, r->message, errors_of(r));
         for (int n = 0; n < 4; n++) json_close(out, '}');
     }
@@ -115,7 +112,8 @@ static const char *own(const struct endpoint *e, int nth, int *status)
     }
     const char *text = nth - skipped < ENDPOINT_REFUSALS_MAX ? e->refusals[nth - skipped] : NULL;
     if (!text) return NULL;
-    must(strspn(text, "0123456789") == 3 && text[0] == '4' && text[MESSAGE_AT - 1] == ' ' && text[MESSAGE_AT]);
+    must(strspn(text, "0123456789") == 3 && (text[0] == '4' || text[0] == '5'));
+    must(text[MESSAGE_AT - 1] == ' ' && text[MESSAGE_AT]);
     *status = (text[0] - '0') * 100 + (text[1] - '0') * 10 + (text[2] - '0');
     return text + MESSAGE_AT;
 }
@@ -139,8 +137,8 @@ static bool has_own(const struct endpoint *e, int status)
 
 static void put_named_example(struct buf *out, int status, const char *message, const char *errors)
 {
-    open_member(out, str_from(message), '{');
-    open_member(out, STR("value"), '{');
+    json_open_key(out, message, '{');
+    json_open_key(out, "value", '{');
     put_error(out, status, message, errors);
     for (int n = 0; n < 2; n++) json_close(out, '}');
 }
@@ -160,8 +158,9 @@ static void put_own(struct buf *out, const struct endpoint *e, int status, const
     json_key(out, STR("description"));
     json_string(out, buf_view(&text));
     buf_fini(&text);
+    put_headers(out, status);
     open_content(out);
-    open_member(out, STR("examples"), '{');
+    json_open_key(out, "examples", '{');
     for (int i = 0; (message = own(e, i, &other)); i++)
         if (other == status) put_named_example(out, status, message, "[]");
     if (shared) put_named_example(out, status, shared->message, errors_of(shared));
@@ -188,8 +187,7 @@ void openapi_refusals_of(struct buf *out, const struct endpoint *e, bool signs_i
         if (has_own(e, r->status) || !applies(e, r->status, signs_in)) continue;
         snprintf(ref, sizeof ref, "#/components/responses/%s", r->name);
         open_status(out, r->status);
-        json_key(out, STR("$ref"));
-        json_string(out, str_from(ref));
+        json_text(out, "$ref", ref);
         json_close(out, '}');
     }
 }

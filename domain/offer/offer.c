@@ -25,6 +25,7 @@ const struct endpoint offer_endpoints[] = {
                     .help = "for this user only" } },
       .example = "{\"title\":\"Summer Sale\",\"description\":\"Get 50% off!\",\"image_url\":\"/images/offer1.jpg\","
                  "\"valid_until\":\"2099-12-31\"}",
-      .reply = "{\"status\":true,\"message\":\"Marketing offer created\",\"data\":" OFFER_EXAMPLE "}" },
+      .reply = "{\"status\":true,\"message\":\"Marketing offer created\",\"data\":" OFFER_EXAMPLE "}",
+      .refusals = { "500 Account does not exist" } },
     { 0 },
 };

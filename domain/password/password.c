@@ -18,7 +18,7 @@ const struct endpoint password_endpoints[] = {
       .summary = "Mail a link to a new password",
       .fields = { { .name = "email", .type = FIELD_EMAIL, .flags = FIELD_REQUIRED } },
       .example = "{\"email\":\"john@example.com\"}",
-      .reply = "{\"status\":true,\"message\":\"Reset link sent\"}" },
+      .reply = "{\"status\":true,\"message\":\"Reset link sent\"}", .refusals = { SIGNIN_TOO_MANY } },
     { .id = "USR-06", .method = HTTP_POST, .path = "/reset-pwd", .run = password_reset,
       .summary = "A new password by the link's token",
       .description = "The token comes in the query, in the body or as Bearer. Every token of the user ends.",
@@ -26,7 +26,7 @@ const struct endpoint password_endpoints[] = {
                   { .name = "token", .type = FIELD_TEXT, .flags = FIELD_NULLABLE, .max = 4096 },
                   { .name = "password", .type = FIELD_TEXT, .flags = FIELD_REQUIRED, .min = 8, .max = 128 } },
       .example = "{\"token\":\"nFHNe5bEM2uUPR2ZxvnxfH2wYAwCr0oEMXZC9VVEYfQ\",\"password\":\"battery staple\"}",
-      .reply = "{\"status\":true,\"message\":\"Password updated\"}" },
+      .reply = "{\"status\":true,\"message\":\"Password updated\"}", .refusals = { "401 Unauthorized" } },
     { .id = "USR-06-PAGE", .method = HTTP_GET, .path = "/reset-pwd", .file = &web_reset_pwd_html,
       .flags = ENDPOINT_HIDDEN, .summary = "The page behind the link, when there is no front end" },
     { .id = "USR-07", .method = HTTP_POST, .path = "/update-pwd", .auth = AUTH_CUSTOMER, .run = password_update,
@@ -35,7 +35,8 @@ const struct endpoint password_endpoints[] = {
       .fields = { { .name = "old_password", .type = FIELD_TEXT, .flags = FIELD_REQUIRED },
                   { .name = "new_password", .type = FIELD_TEXT, .flags = FIELD_REQUIRED, .min = 8, .max = 128 } },
       .example = "{\"old_password\":\"correct horse\",\"new_password\":\"battery staple\"}",
-      .reply = "{\"status\":true,\"message\":\"Password updated\",\"token\":\"eyJ...\"}" },
+      .reply = "{\"status\":true,\"message\":\"Password updated\",\"token\":\"eyJ...\"}",
+      .refusals = { "422 Invalid Credential", SIGNIN_TOO_MANY } },
     { 0 },
 };
 

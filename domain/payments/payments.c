@@ -7,6 +7,7 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "domain/auth/auth.h"
+#include "domain/idempotency.h"
 #include "domain/payments/payout.h"
 #include "domain/payments/sync.h"
 #include "sql.h"
@@ -40,6 +41,9 @@
 #define SAID(field, what)                                                                                             \
     { .name = field, .type = what, .flags = FIELD_NULLABLE }
 
+#define NO_INVOICE "404 Invoice Not Found"
+#define NO_PROVIDER "502 Payment provider unavailable"
+
 enum { SWEEP_MS = 60 * 1000, SYNC_RETRY_S = 15 };
 
 /* USR-44 */
@@ -70,14 +74,14 @@ const struct endpoint payments_endpoints[] = {
       .fields = { FIELDS_OF_CHECKOUT(FIELD_REQUIRED) },
       .example = "{\"amount\":100000,\"description\":\"Top-up\",\"payment_method\":\"EWALLET\","
                  "\"ewallet_type\":\"OVO\"}",
-      .reply = INVOICE_EXAMPLE },
+      .reply = INVOICE_EXAMPLE, .refusals = { NO_PROVIDER } },
     { .id = "USR-22", .method = HTTP_POST, .path = "/sys/payment-checkout", .auth = AUTH_KEY_USERSTATE,
       .run = payments_checkout_for, .status = 201, .summary = "The same for a user, by a service",
       .fields = { { .name = "username", .type = FIELD_TEXT, .flags = FIELD_REQUIRED | FIELD_TRIM, .min = 1, .max = 64 },
                   FIELDS_OF_CHECKOUT(0) },
       .example = "{\"username\":\"john_doe\",\"amount\":100000,\"payment_method\":\"EWALLET\","
                  "\"ewallet_type\":\"OVO\"}",
-      .reply = INVOICE_EXAMPLE },
+      .reply = INVOICE_EXAMPLE, .refusals = { "500 Account does not exist", NO_PROVIDER } },
     { .id = "USR-23", .method = HTTP_POST, .path = "/payment-callback", .auth = AUTH_CALLBACK, .run = payments_callback,
       .summary = "The payment provider tells what became of an invoice",
       .description = "Authenticated by the header x-callback-token. Members not named here are kept in the log.",
@@ -88,7 +92,7 @@ const struct endpoint payments_endpoints[] = {
                   SAID("ewallet_type", FIELD_TEXT), SAID("bank_code", FIELD_TEXT) },
       .example = "{\"id\":\"inv_3f2b8c\",\"external_id\":\"tally-91d0e4\",\"status\":\"PAID\",\"amount\":100000,"
                  "\"paid_amount\":100000,\"paid_at\":\"2026-02-09T10:05:00.000Z\",\"payment_method\":\"EWALLET\"}",
-      .reply = "{\"status\":true,\"message\":\"Callback processed\"}" },
+      .reply = "{\"status\":true,\"message\":\"Callback processed\"}", .refusals = { NO_INVOICE } },
     { .id = "USR-26", .method = HTTP_GET, .path = "/invoice/detail", .sql = &sql_payments_detail,
       .not_found = "Invoice Not Found", .summary = "An invoice, for whoever knows its id",
       .fields = { FIELD_INVOICE_ID(IN_QUERY, FIELD_REQUIRED) },
@@ -100,7 +104,8 @@ const struct endpoint payments_endpoints[] = {
                "\"merchant_name\":\"tally\",\"amount\":100000,\"payer_email\":\"john@example.com\","
                "\"description\":\"Top-up\",\"invoice_url\":\"https://checkout.example.com/inv_3f2b8c\","
                "\"expiry_date\":\"2026-02-10T10:00:00.000Z\",\"created\":\"2026-02-09T10:00:00.000Z\","
-               "\"updated\":\"2026-02-09T10:00:00.000Z\",\"currency\":\"USD\"}" },
+               "\"updated\":\"2026-02-09T10:00:00.000Z\",\"currency\":\"USD\"}",
+      .refusals = { NO_INVOICE, NO_PROVIDER } },
     { .id = "USR-28", .method = HTTP_GET, .path = "/invoice/list/xendit", .auth = AUTH_CUSTOMER,
       .sql = &sql_payments_list, .summary = "The caller's invoices, newest first",
       .fields = { { .name = "status", .in = IN_QUERY, .type = FIELD_ENUM,
@@ -113,7 +118,8 @@ const struct endpoint payments_endpoints[] = {
       .fields = { FIELD_INVOICE_ID(IN_BODY, FIELD_REQUIRED) },
       .example = "{\"invoice_id\":\"inv_3f2b8c\"}",
       .reply = "{\"status\":true,\"message\":\"Invoice cancelled\",\"data\":"
-               INVOICE_MEMBERS("CANCELLED", "null") "}" },
+               INVOICE_MEMBERS("CANCELLED", "null") "}",
+      .refusals = { NO_INVOICE, "409 Invoice Already Paid", "409 Invoice Already Closed", NO_PROVIDER } },
     { .id = "USR-32", .method = HTTP_POST, .path = "/bank/list", .sql = &sql_payments_banks,
       .summary = "Banks for payouts, or for virtual accounts",
       .fields = { { .name = "type", .type = FIELD_ENUM, .choices = "DISBURSEMENT VIRTUAL_ACCOUNT",
@@ -128,7 +134,8 @@ const struct endpoint payments_endpoints[] = {
     { .id = "USR-44", .method = HTTP_GET, .path = "/scheduler", .auth = AUTH_KEY_USERSTATE, .run = synchronise,
       .flags = ENDPOINT_CHANGES, .summary = "Run the payment synchronisation now",
       .reply = "{\"status\":true,\"message\":\"Synchronisation finished\","
-               "\"data\":{\"checked\":12,\"updated\":3}}" },
+               "\"data\":{\"checked\":12,\"updated\":3}}",
+      .refusals = { "409 Synchronisation is already running" } },
     { .id = "USR-63", .method = HTTP_POST, .path = "/payout", .auth = AUTH_CUSTOMER, .run = payments_payout,
       .status = 201, .summary = "Pay from the caller's wallet to a bank account",
       .description = "With the header Idempotency-Key a repeat has no effect and shows the payout of the first time.",
@@ -143,7 +150,7 @@ const struct endpoint payments_endpoints[] = {
                   { .name = "description", .type = FIELD_TEXT, .flags = FIELD_NULLABLE | FIELD_TRIM, .max = 100 } },
       .example = "{\"amount\":5,\"bank_code\":\"BCA\",\"account_number\":\"1234567890\","
                  "\"account_holder_name\":\"John Doe\",\"description\":\"Savings\"}",
-      .reply = PAYOUT_EXAMPLE },
+      .reply = PAYOUT_EXAMPLE, .refusals = { "400 Insufficient Balance", IDEMPOTENCY_CONFLICT, NO_PROVIDER } },
     { .id = "USR-64", .method = HTTP_GET, .path = "/payout/list", .auth = AUTH_CUSTOMER,
       .sql = &sql_payments_payout_list, .summary = "The caller's payouts, newest first",
       .reply = "[" PAYOUT_EXAMPLE "]" },
@@ -158,7 +165,7 @@ const struct endpoint payments_endpoints[] = {
                     .help = "id or reference_id, and status" } },
       .example = "{\"event\":\"payout.succeeded\",\"data\":{\"id\":\"disb-1\","
                  "\"reference_id\":\"tally-po-7d1c\",\"status\":\"SUCCEEDED\"}}",
-      .reply = "{\"status\":true,\"message\":\"Callback processed\"}" },
+      .reply = "{\"status\":true,\"message\":\"Callback processed\"}", .refusals = { "404 Payout Not Found" } },
     { .id = "USR-69", .method = HTTP_GET, .path = "/sandbox/invoices/:invoice_id", .run = payments_sandbox_page,
       .flags = ENDPOINT_HIDDEN, .summary = "The sandbox provider's page of an invoice",
       .fields = { FIELD_INVOICE_ID(IN_PATH, 0) } },
@@ -167,7 +174,7 @@ const struct endpoint payments_endpoints[] = {
       .description = "Only with TALLY_OPEN=1, never in production.",
       .fields = { FIELD_INVOICE_ID(IN_PATH, 0),
                   { .name = "action", .in = IN_PATH, .type = FIELD_TEXT, .max = 16, .help = "pay or expire" } },
-      .reply = INVOICE_MEMBERS("PAID", "\"2026-02-09T10:05:00.000Z\"") },
+      .reply = INVOICE_MEMBERS("PAID", "\"2026-02-09T10:05:00.000Z\""), .refusals = { NO_INVOICE } },
     { 0 },
 };
 

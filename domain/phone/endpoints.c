@@ -15,12 +15,14 @@ const struct endpoint phone_endpoints[] = {
       .fields = { { .name = "phone_number", .type = FIELD_TEXT, .flags = FIELD_TRIM | FIELD_NULLABLE, .max = 32,
                     .help = "unset: the stored one" } },
       .example = "{\"phone_number\":\"628123456789\"}",
-      .reply = "{\"status\":true,\"message\":\"OTP sent\"}" },
+      .reply = "{\"status\":true,\"message\":\"OTP sent\"}",
+      .refusals = { "400 PhoneRequired", PHONE_FORMAT, PHONE_TOO_MANY } },
     { .id = "USR-73", .method = HTTP_POST, .path = "/user/verify-phone", .auth = AUTH_CUSTOMER, .run = prove,
       .summary = "Prove the number by the code that was sent to it",
       .fields = { { .name = "otp", .type = FIELD_TEXT, .flags = FIELD_REQUIRED | FIELD_TRIM, .max = 32 } },
       .example = "{\"otp\":\"123456\"}",
-      .reply = "{\"status\":true,\"message\":\"Phone verified\"}" },
+      .reply = "{\"status\":true,\"message\":\"Phone verified\"}",
+      .refusals = { "400 Invalid OTP", "409 Phone number is already registered" } },
     { 0 },
 };
 

@@ -4,6 +4,10 @@
 #include "core/digest.h"
 #include "domain/app.h"
 
+/* In the document: of phone_take(), and of the rows that send codes. */
+#define PHONE_FORMAT "400 PhoneFormatErr"
+#define PHONE_TOO_MANY "429 Too many OTP requests"
+
 enum { PHONE_CHARS_MAX = 15, PHONE_CODE_DIGITS = 6 };
 
 /* The one form of a number on all surfaces: 8 to 15 digits. As written it may begin with '+'; a leading 0 is replaced

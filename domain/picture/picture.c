@@ -27,7 +27,8 @@ const struct endpoint picture_endpoints[] = {
       .description = "It is stored anew, at most 1024 by 1024, upright and without metadata. 502 when it is to be "
                      "stored at a provider that does not take it; then nothing has changed.",
       .reply = "{\"status\":true,\"message\":\"Profile image updated\","
-               "\"profile_img\":\"/resources/user_profile_img/0f1e2d3c4b5a69788796a5b4c3d2e1f0.jpg\"}" },
+               "\"profile_img\":\"/resources/user_profile_img/0f1e2d3c4b5a69788796a5b4c3d2e1f0.jpg\"}",
+      .refusals = { "400 Invalid file type", "502 Picture provider unavailable" } },
     { .id = "USR-45", .method = HTTP_GET, .path = "/" PICTURE_FOLDER_PROFILE "/:file", .run = picture_show_profile,
       .produces = "image/jpeg image/png", .not_found = "Not Found", .summary = "Somebody's picture",
       .fields = { FIELD_FILE } },

@@ -7,6 +7,9 @@
 extern const struct endpoint signin_endpoints[];            /* bank */
 extern const struct endpoint signin_userstate_endpoints[];
 
+/* In the document: of the rows that count attempts. */
+#define SIGNIN_TOO_MANY "429 Too many attempts, try again later"
+
 /* A link that works once, and the hash of its token, under which it is kept. */
 struct signin_link {
     struct str token, url;           /* in the arena */

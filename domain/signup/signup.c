@@ -2,8 +2,13 @@
 #include "domain/signup/signup.h"
 
 #include "domain/signup/signup_private.h"
+#include "domain/phone/phone.h"
+#include "domain/signin/signin.h"
 #include "domain/sql_endpoint.h"
 #include "sql.h"
+
+#define TAKEN                                                                                                         \
+    "409 Email is already registered", "409 Username is already taken", "409 Phone number is already registered"
 
 const struct endpoint signup_endpoints[] = {
     { .id = "USR-02", .method = HTTP_POST, .path = "/signup", .run = signup_start, .status = 201,
@@ -21,12 +26,15 @@ const struct endpoint signup_endpoints[] = {
                   { .name = "mode", .type = FIELD_ENUM, .choices = "LINK OTP", .initial = "LINK" } },
       .example = "{\"username\":\"john_doe\",\"password\":\"correct horse\",\"email\":\"john@example.com\","
                  "\"full_name\":\"John Doe\",\"phone_number\":\"628123456789\",\"mode\":\"LINK\"}",
-      .reply = "{\"status\":true,\"message\":\"Verification link sent\",\"mode\":\"LINK\"}" },
+      .reply = "{\"status\":true,\"message\":\"Verification link sent\",\"mode\":\"LINK\"}",
+      .refusals = { TAKEN, "400 Referral code not found", "400 PhoneRequired", PHONE_FORMAT, SIGNIN_TOO_MANY,
+                    PHONE_TOO_MANY } },
     { .id = "USR-03", .method = HTTP_POST, .path = "/check/email", .run = signup_check_email,
       .summary = "Whether an e-mail is registered",
       .fields = { { .name = "email", .type = FIELD_EMAIL, .flags = FIELD_REQUIRED } },
       .example = "{\"email\":\"nobody@example.com\"}",
-      .reply = "{\"status\":true,\"message\":\"Email is available\",\"registered\":false}" },
+      .reply = "{\"status\":true,\"message\":\"Email is available\",\"registered\":false}",
+      .refusals = { "409 Email is already registered", SIGNIN_TOO_MANY } },
     { .id = "USR-04", .method = HTTP_POST, .path = "/verify-sign-up", .run = signup_confirm,
       .summary = "Confirm a sign-up by its token, and its code in mode OTP",
       .description = "The token comes in the query, in the body or as Bearer.",
@@ -34,7 +42,8 @@ const struct endpoint signup_endpoints[] = {
                   { .name = "token", .type = FIELD_TEXT, .flags = FIELD_NULLABLE, .max = 4096 },
                   { .name = "otp", .type = FIELD_TEXT, .flags = FIELD_TRIM | FIELD_NULLABLE, .max = 32 } },
       .example = "{\"token\":\"nFHNe5bEM2uUPR2ZxvnxfH2wYAwCr0oEMXZC9VVEYfQ\"}",
-      .reply = "{\"status\":true,\"message\":\"Account confirmed\",\"token\":\"eyJ...\",\"agent\":false}" },
+      .reply = "{\"status\":true,\"message\":\"Account confirmed\",\"token\":\"eyJ...\",\"agent\":false}",
+      .refusals = { "401 Unauthorized", "400 Invalid OTP", TAKEN } },
     { .id = "USR-60", .method = HTTP_GET, .path = "/verify-sign-up", .run = signup_page, .flags = ENDPOINT_HIDDEN,
       .fields = { { .name = "token", .in = IN_QUERY, .type = FIELD_TEXT, .max = 4096 } },
       .summary = "The page behind the mailed link, with a button" },

@@ -167,7 +167,9 @@ const struct endpoint voucher_endpoints[] = {
       .example = "{\"username\":\"john_doe\",\"voucher_code\":\"PROMO123\"}",
       .reply = "{\"status\":true,\"message\":\"Voucher redeemed\",\"data\":{\"username\":\"john_doe\","
                "\"voucher_code\":\"PROMO123\",\"amount\":25,\"balance\":50025,"
-               "\"redeemed_at\":\"2026-02-09T10:00:00.000Z\"}}" },
+               "\"redeemed_at\":\"2026-02-09T10:00:00.000Z\"}}",
+      .refusals = { "404 Voucher Not Found", "409 Voucher Already Redeemed", IDEMPOTENCY_CONFLICT,
+                    "400 Voucher Expired" } },
     { .id = "USR-31", .method = HTTP_GET, .path = "/check-voucher-redemption", .auth = AUTH_CUSTOMER,
       .sql = &sql_voucher_check, .summary = "Whether the caller has redeemed a voucher",
       .fields = { FIELD_CODE(IN_QUERY) },
@@ -184,7 +186,8 @@ const struct endpoint voucher_endpoints[] = {
                   { .name = "description", .type = FIELD_TEXT, .flags = FIELD_NULLABLE | FIELD_TRIM, .max = 255 } },
       .example = "{\"voucher_code\":\"SPRING25\",\"amount\":25,\"valid_until\":\"2036-12-31\",\"usage_limit\":1000,"
                  "\"description\":\"Spring\"}",
-      .reply = "{\"status\":true,\"message\":\"Voucher created\",\"data\":" VOUCHER_EXAMPLE "}" },
+      .reply = "{\"status\":true,\"message\":\"Voucher created\",\"data\":" VOUCHER_EXAMPLE "}",
+      .refusals = { "409 Voucher Already Exists" } },
     { .id = "USR-68", .method = HTTP_GET, .path = "/sys/voucher/list", .auth = AUTH_KEY_USERSTATE,
       .sql = &sql_voucher_list, .summary = "All vouchers with their use, newest first",
       .fields = { { .name = "limit", .in = IN_QUERY, .type = FIELD_INT, .min = 1, .max = 1000, .initial = "1000" },

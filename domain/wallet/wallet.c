@@ -110,13 +110,15 @@ const struct endpoint wallet_endpoints[] = {
                     .help = "more than 0, at most 2 decimals" },
                   { .name = "description", .type = FIELD_TEXT, .flags = FIELD_REQUIRED | FIELD_TRIM,
                     .min = 1, .max = 255 } },
-      .example = "{\"amount\":10,\"description\":\"A coffee\"}", .reply = "{\"balance\":40000,\"points\":150}" },
+      .example = "{\"amount\":10,\"description\":\"A coffee\"}", .reply = "{\"balance\":40000,\"points\":150}",
+      .refusals = { "400 Insufficient Balance", IDEMPOTENCY_CONFLICT } },
     { .id = "USR-35", .method = HTTP_POST, .path = "/points/redeem", .auth = AUTH_CUSTOMER, .run = wallet_redeem,
       .summary = "Turn the caller's points into money of his wallet",
       .description = "With the header Idempotency-Key a repeat has no effect and is answered as the first time.",
       .fields = { { .name = "points", .type = FIELD_INT, .flags = FIELD_REQUIRED, .min = 1, .max = INT64_MAX } },
       .example = "{\"points\":100}",
       .reply = "{\"status\":true,\"message\":\"Points redeemed\",\"data\":{\"points_redeemed\":100,\"amount\":1,"
-               "\"balance\":50001,\"points\":50}}" },
+               "\"balance\":50001,\"points\":50}}",
+      .refusals = { "400 Insufficient Points", IDEMPOTENCY_CONFLICT } },
     { 0 },
 };

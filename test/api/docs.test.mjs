@@ -82,6 +82,32 @@ describe('REW-20: the document of the requests', () => {
     const real = (await anybody.get('/nowhere')).json;
     assert.deepEqual(shown, real);
   });
+
+  test('has the very words in which an endpoint refuses', async () => {
+    const password = 'correct horse';
+    const person = { username: 'john_doe', password, email: 'john@example.com', full_name: 'John Doe' };
+    const refused = [
+      ['/api/auth/login', { email: 'nobody@example.com', password: 'x' }, 401],
+      ['/api/auth/register', { name: 'A', email: 'a@example.com', password, referralCode: 'NO1' }, 400],
+      ['/api/auth/verify-email', { token: 'x' }, 401],
+      ['/auth', { username: 'nobody', password: 'x' }, 422],
+      ['/signup', { ...person, mode: 'OTP' }, 400],
+      ['/signup', { ...person, phone_number: 'abc' }, 400],
+      ['/signup', { ...person, referral_code: 'NO1' }, 400],
+      ['/verify-sign-up', { token: 'x' }, 401],
+      ['/reset-pwd', { token: 'x', password: 'battery staple' }, 401],
+    ];
+    const { paths } = (await anybody.get('/api-json')).json;
+    for (const [path, body, status] of refused) {
+      const reply = await anybody.post(path, { body });
+      fails(reply, status);
+      const { json } = reply;
+      const { examples } = paths[path].post.responses[status].content['application/json'];
+      assert.deepEqual(examples[json.message]?.value, json, `${path}: ${json.message}`);
+    }
+    const { headers } = paths['/auth'].post.responses['429'];
+    assert.equal(headers['Retry-After'].schema.type, 'integer');
+  });
 });
 
 describe('REW-21: the page on which events arrive', () => {

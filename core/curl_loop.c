@@ -28,15 +28,16 @@ struct curl_loop {
     struct list watched;
 };
 
-/* A socket that libcurl wants watched. One of a connection that is kept alive has been opened by us, and is closed by
- * us; of any other libcurl says before it closes it that it is to be watched no more. So the poll handle never outlives
- * its descriptor; its memory goes when libuv is done with it. */
+/* A socket that libcurl wants watched. One that has been opened by us and is connected, is closed by us, too, and kept.
+ * Of any other libcurl says, at the latest as soon as it has closed it, that it is to be watched no more: also of one
+ * of ours that it gives up while it connects, which it closes without asking us. So no poll handle is left whose number
+ * could become somebody else's; its memory goes when libuv is done with it. */
 struct watched {
     struct list link;
     uv_poll_t poll;
     struct curl_loop *c;
     curl_socket_t fd;
-    bool is_kept;
+    bool is_ours, is_kept;
     int wanted, watched;      /* events: by libcurl, by libuv */
 };
 
@@ -113,7 +114,7 @@ static struct watched *find_watched(struct curl_loop *c, curl_socket_t fd)
     return NULL;
 }
 
-static struct watched *watch(struct curl_loop *c, curl_socket_t fd, bool is_kept)
+static struct watched *watch(struct curl_loop *c, curl_socket_t fd, bool is_ours)
 {
     struct watched *w = mem_new(struct watched);
     if (uv_poll_init_socket(c->loop, &w->poll, fd) != 0) {
@@ -123,16 +124,32 @@ static struct watched *watch(struct curl_loop *c, curl_socket_t fd, bool is_kept
     w->poll.data = w;
     w->c = c;
     w->fd = fd;
-    w->is_kept = is_kept;
+    w->is_ours = is_ours;
     list_append(&c->watched, &w->link);
     return w;
 }
 
+static int want(struct watched *w, int events)
+{
+    w->wanted = events;
+    if (w->wanted == w->watched) return 0;
+    w->watched = w->wanted;
+    return uv_poll_start(&w->poll, w->watched, on_poll) == 0 ? 0 : -1;
+}
+
+/* When the number is still watched, libcurl has closed the socket and will say so later, or not at all: it believes
+ * that what it wants of the number is being watched. */
 static curl_socket_t on_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *at)
 {
     (void) purpose;
     int fd = socket(at->family, at->socktype | SOCK_CLOEXEC, at->protocol);
-    if (fd < 0 || watch(arg, fd, true)) return fd < 0 ? CURL_SOCKET_BAD : fd;
+    if (fd < 0) return CURL_SOCKET_BAD;
+    struct watched *former = find_watched(arg, fd);
+    int wanted = former ? former->wanted : 0;
+    if (former) forget(former);
+    struct watched *w = watch(arg, fd, true);
+    if (w && (!wanted || want(w, wanted) == 0)) return fd;
+    if (w) forget(w);
     close(fd);
     return CURL_SOCKET_BAD;
 }
@@ -156,10 +173,8 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *of
         return 0;
     }
     if (!w && !(w = watch(c, fd, false))) return -1;
-    w->wanted = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
-    if (w->wanted == w->watched) return 0;
-    w->watched = w->wanted;
-    return uv_poll_start(&w->poll, w->watched, on_poll) == 0 ? 0 : -1;
+    if (what & CURL_POLL_IN) w->is_kept = w->is_ours;   /* while it connects, only for writing */
+    return want(w, (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0));
 }
 
 bool curl_loop_can_trust(const char *ca_file)

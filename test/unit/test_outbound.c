@@ -2,7 +2,9 @@
 #include <check.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "core/curl_loop.h"
 #include "core/mem.h"
 #include "core/must.h"
 #include "core/outbound.h"
@@ -204,6 +206,55 @@ START_TEST(a_connection_serves_one_call_after_another_until_it_is_closed)
 }
 END_TEST
 
+static void on_given_up(struct curl_transfer *t, CURLcode code)
+{
+    (void) t;
+    ck_assert_int_eq(code, CURLE_OPERATION_TIMEDOUT);
+    peer_count = -1;
+}
+
+/* A listener whose queue is full: whoever connects next waits. */
+static int full_listener(int fillers[2], char url[64])
+{
+    struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t size = sizeof address;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    must(bind(fd, (struct sockaddr *) &address, size) == 0 && listen(fd, 0) == 0);
+    must(getsockname(fd, (struct sockaddr *) &address, &size) == 0);
+    snprintf(url, 64, "http://127.0.0.1:%d/", ntohs(address.sin_port));
+    for (int i = 0; i < 2; i++) {
+        fillers[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        (void) !connect(fillers[i], (struct sockaddr *) &address, size);
+    }
+    return fd;
+}
+
+START_TEST(a_connection_given_up_leaves_its_number_to_others)
+{
+    char url[64];
+    int fillers[2], door_fd = full_listener(fillers, url);
+    uv_poll_t other;
+    uv_loop_init(&loop);
+    struct curl_loop *curl = curl_loop_new(&loop, NULL);
+    struct curl_transfer t = { .easy = curl_loop_easy(), .done = on_given_up, .keeps_alive = true };
+    curl_easy_setopt(t.easy, CURLOPT_URL, url);
+    curl_easy_setopt(t.easy, CURLOPT_TIMEOUT_MS, 50L);
+    curl_loop_add(curl, &t);
+    for (peer_count = 0; peer_count == 0;) uv_run(&loop, UV_RUN_ONCE);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);   /* the lowest number that is free: the one of before */
+    ck_assert_int_eq(uv_poll_init(&loop, &other, fd), 0);
+    uv_close((uv_handle_t *) &other, NULL);
+    curl_loop_remove(curl, &t);
+    curl_easy_cleanup(t.easy);
+    curl_loop_close(curl);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    ck_assert_int_eq(uv_loop_close(&loop), 0);
+    for (int i = 0; i < 2; i++) close(fillers[i]);
+    close(fd);
+    close(door_fd);
+}
+END_TEST
+
 START_TEST(to_one_host_so_many_run_and_so_many_wait)
 {
     struct asked a[4], other;
@@ -259,6 +310,7 @@ int main(void)
     tcase_add_test(tests, nobody_there_is_unavailable);
     tcase_add_test(tests, an_answer_cut_off_or_too_long_is_uncertain);
     tcase_add_test(tests, a_connection_serves_one_call_after_another_until_it_is_closed);
+    tcase_add_test(tests, a_connection_given_up_leaves_its_number_to_others);
     tcase_add_test(tests, to_one_host_so_many_run_and_so_many_wait);
     tcase_add_test(tests, closing_tells_what_was_sent_from_what_was_not);
     tcase_add_test(tests, what_is_no_call_is_refused_at_once);

@@ -141,6 +141,7 @@ void points_set_levels(struct points *p, struct str json)
      * away. */
     if (levels_read(&p->levels, json, &why) != OK)
         log_error("points", "levels_refused", "why=%s", LOG_STR(str_from(why)));
+    p->levels_changes++;
 }
 
 const struct level *points_level(const struct points *p, int64_t lifetime, const struct level **next)

@@ -6,6 +6,7 @@
 struct points {
     struct app *app;
     struct levels levels;
+    uint64_t levels_changes;          /* how often they have been replaced since the start */
 };
 
 /* {name, tier, minPoints} and what the caller adds: the object is left open. */

@@ -59,7 +59,8 @@ static bool send_sync(struct db_conn *c, struct db_unit *u)
     /* From here on the unit may have happened, whatever the call below says. */
     if (u->state == UNIT_SYNCED) u->state = UNIT_SENT;
     c->sender = u->link.next == &c->units ? NULL : list_entry(u->link.next, struct db_unit, link);
-    return sent(c, step_new(c->db, STEP_SYNC, u, NULL), PQpipelineSync(c->wire.pg));
+    struct step *step = step_new(c->db, STEP_SYNC, u, NULL);
+    return sent(c, step, (!u->flush_wanted || PQsendFlushRequest(c->wire.pg)) && PQpipelineSync(c->wire.pg));
 }
 
 void send_pump(struct db_conn *c)

@@ -116,6 +116,13 @@ void db_sync(struct db_unit *u, db_done on_end, void *arg)
     send_pump(u->conn);
 }
 
+void db_flush_sync(struct db_unit *u, db_done on_end, void *arg)
+{
+    must(u->magic == UNIT_MAGIC && u->state == UNIT_OPEN);
+    u->flush_wanted = true;
+    db_sync(u, on_end, arg);
+}
+
 void unit_release(struct db_unit *u)
 {
     struct db_conn *c = u->conn;

@@ -5,14 +5,13 @@
  * Two orders matter. Accounts are moved by ascending id and transfers inserted by ascending key, so
  * that two processes never wait for each other in a circle; events keep the order of the decisions,
  * in which an account's versions ascend. */
-#include "domain/ledger/batch.h"
-
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/mem.h"
 #include "core/must.h"
 #include "domain/ledger/event.h"
+#include "domain/ledger/private.h"
 #include "sql.h"
 
 struct batch *batch_new(struct ledger *l)
@@ -38,6 +37,7 @@ void batch_clear(struct batch *b)
     b->failed = NULL;
     b->guarded = NULL;
     b->unit = NULL;
+    b->told_early = b->written = false;
 }
 
 bool batch_has_room(const struct batch *b, const struct posting *p)
@@ -296,8 +296,14 @@ void batch_put_events(struct batch *b, struct columns *c, struct db_args *args)
 void batch_written(void *arg, enum err err, const struct db_result *r)
 {
     struct statement *s = arg;
-    if (err != OK) s->batch->failed = s->sql;
-    else s->batch->created_us = db_cell_i64(r, 0, 0);
+    struct batch *b = s->batch;
+    if (err != OK) {
+        b->failed = s->sql;
+        return;
+    }
+    b->created_us = db_cell_i64(r, 0, 0);
+    b->written = true;
+    if (b->told_early) ledger_pump(b->ledger);
 }
 
 void batch_write(struct batch *b, struct columns *columns)

@@ -234,16 +234,23 @@ static void on_optimistic_end(void *arg, enum err err, const struct db_result *r
     ledger_pump(l);
 }
 
-/* Is what waits worth a transaction of its own, behind those under way? Each costs a flush of the log, so one
- * is followed at once only by one at least half as large; else a few early ones would go alone for ever, and
- * the rest after them. */
-static bool is_worth_sending(const struct ledger *l)
+/* How many postings are worth a transaction of their own, behind those under way? Each costs a flush of the log, so
+ * the more go together the better, while PostgreSQL must always have something to do. A batch that is still being
+ * executed is followed by one as large, for then it makes no difference to those who wait; one of which only the commit
+ * is outstanding by a quarter of it, so that what came meanwhile is there when the log has been flushed. */
+static int worth(const struct ledger *l)
 {
     int wanted = 1;
     list_each(&l->flight, link) {
         const struct batch *b = list_entry(link, struct batch, link);
-        if (b->form == BATCH_OPTIMISTIC) wanted += b->count / 2;
+        if (b->form == BATCH_OPTIMISTIC) wanted += b->written ? b->count / 4 : b->count - 1;
     }
+    return wanted;
+}
+
+static bool is_worth_sending(const struct ledger *l)
+{
+    int wanted = worth(l);
     list_each(&l->queues[QUEUE_NEW], link) {
         if (--wanted == 0) return true;
     }
@@ -269,7 +276,8 @@ static bool optimistic_start(struct ledger *l)
         return false;
     }
     batch_write(b, &l->columns);
-    db_sync(b->unit, on_optimistic_end, b);
+    b->told_early = b->count > 1;
+    (b->told_early ? db_flush_sync : db_sync)(b->unit, on_optimistic_end, b);
     return true;
 }
 

@@ -348,6 +348,33 @@ START_TEST(tells_a_refused_commit)
 }
 END_TEST
 
+/* The commit of a late item waits for the row that another session has locked. */
+static void waits_at_its_commit(void (*sync)(struct db_unit *unit, db_done on_end, void *arg), int told)
+{
+    fx_sql("BEGIN; SELECT 1 FROM item WHERE id = 5 FOR UPDATE");
+    struct db_unit *a = begin("lost");
+    stmt(a, &late_sql, number(5), "late");
+    calling = true;
+    sync(a, note, "end");
+    calling = false;
+    WAIT(strcmp(fx_sql("SELECT count(*) FROM pg_locks WHERE NOT granted"), "1") == 0 && noted == told);
+    fx_sql("COMMIT");
+    WAIT(noted == 2);
+    expect(0, "late", OK);
+    expect(1, "end", OK);
+    noted = 0;
+}
+
+START_TEST(tells_the_answers_before_the_commit)
+{
+    exec_wait(&insert_sql, item(5, "locked"));
+    noted = 0;
+    waits_at_its_commit(db_sync, 0);
+    waits_at_its_commit(db_flush_sync, 1);
+    ck_assert_str_eq(exec_wait(&one_sql, NULL)->cell, "1");
+}
+END_TEST
+
 START_TEST(answers_in_order)
 {
     static char names[40][12];
@@ -510,6 +537,7 @@ int main(void)
     tcase_add_test(t, rolls_back_one_unit_and_no_neighbour);
     tcase_add_test(t, ends_an_open_unit_that_fails);
     tcase_add_test(t, tells_a_refused_commit);
+    tcase_add_test(t, tells_the_answers_before_the_commit);
     tcase_add_test(t, answers_in_order);
     tcase_add_test(t, begins_the_next_before_the_last_is_answered);
     tcase_add_test(t, refuses_beyond_its_bound);

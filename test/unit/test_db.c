@@ -351,14 +351,15 @@ END_TEST
 /* The commit of a late item waits for the row that another session has locked. */
 static void waits_at_its_commit(void (*sync)(struct db_unit *unit, db_done on_end, void *arg), int told)
 {
-    fx_sql("BEGIN; SELECT 1 FROM item WHERE id = 5 FOR UPDATE");
+    PGconn *other = fx_connect();
+    PQclear(PQexec(other, "BEGIN; SELECT 1 FROM item WHERE id = 5 FOR UPDATE"));
     struct db_unit *a = begin("lost");
     stmt(a, &late_sql, number(5), "late");
     calling = true;
-    sync(a, note, "end");
+    sync(a, note, (void *) (uintptr_t) "end");
     calling = false;
     WAIT(strcmp(fx_sql("SELECT count(*) FROM pg_locks WHERE NOT granted"), "1") == 0 && noted == told);
-    fx_sql("COMMIT");
+    PQfinish(other);
     WAIT(noted == 2);
     expect(0, "late", OK);
     expect(1, "end", OK);

@@ -44,6 +44,7 @@ static struct db *db;
 static struct arena arena;
 static int ups, downs;
 static bool closed, calling;
+static PGconn *other;             /* another session that holds something; a test that fails leaves it to teardown */
 
 static void note(void *arg, enum err err, const struct db_result *r)
 {
@@ -97,8 +98,15 @@ static void setup(void)
     open_db(1, QUEUE_MAX);
 }
 
+static void let_go(void)
+{
+    PQfinish(other);
+    other = NULL;
+}
+
 static void teardown(void)
 {
+    let_go();
     db_close(db, on_closed, NULL);
     WAIT(closed);
     ck_assert_int_eq(downs, 0);   /* in this file the database is never away */
@@ -351,7 +359,7 @@ END_TEST
 /* The commit of a late item waits for the row that another session has locked. */
 static void waits_at_its_commit(void (*sync)(struct db_unit *unit, db_done on_end, void *arg), int told)
 {
-    PGconn *other = fx_connect();
+    other = fx_connect();
     PQclear(PQexec(other, "BEGIN; SELECT 1 FROM item WHERE id = 5 FOR UPDATE"));
     struct db_unit *a = begin("lost");
     stmt(a, &late_sql, number(5), "late");
@@ -359,7 +367,7 @@ static void waits_at_its_commit(void (*sync)(struct db_unit *unit, db_done on_en
     sync(a, note, (void *) (uintptr_t) "end");
     calling = false;
     WAIT(strcmp(fx_sql("SELECT count(*) FROM pg_locks WHERE NOT granted"), "1") == 0 && noted == told);
-    PQfinish(other);
+    let_go();
     WAIT(noted == 2);
     expect(0, "late", OK);
     expect(1, "end", OK);

@@ -104,8 +104,8 @@ enum err db_exec(struct db *db, const struct sql *sql, const struct db_args *arg
  * open unit: on_lost follows at once. After db_sync further units may be begun on the same connection before this one
  * is answered: they are pipelined behind it. A unit begun while another is open waits until that one's db_sync.
  *
- * db_flush_sync asks for the statements' answers before the commit: their callbacks come while PostgreSQL is still flushing
- * its log, so that what goes next can be made ready meanwhile. What they tell may yet be undone. */
+ * db_flush_sync asks for the statements' answers before the commit: their callbacks come while PostgreSQL is still
+ * flushing its log, so that what goes next can be made ready meanwhile. What they tell may yet be undone. */
 enum err db_begin(struct db *db, struct db_unit **unit, db_done on_lost, void *arg);
 void db_stmt(struct db_unit *unit, const struct sql *sql, const struct db_args *args, db_done done, void *arg);
 void db_flush(struct db_unit *unit);

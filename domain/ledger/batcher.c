@@ -13,8 +13,8 @@
  * on, to the last unit, and PostgreSQL refuses the batch when that is not so. Memory therefore never
  * decides: a wrong prediction costs a round trip, not money.
  *
- * At low load a batch is one posting and leaves at the end of the turn; under load all that arrives
- * while FLIGHT_MAX batches are under way goes into the next one. There is no timer. */
+ * At low load a batch is one posting and leaves at the end of the turn; under load all that arrives while one is
+ * being executed goes into the next, which leaves while that one commits (worth). There is no timer. */
 #include <string.h>
 
 #include "core/clock.h"

@@ -5,10 +5,10 @@
  *       └─────────────────────────┴─────releasing, no more pages──┴───────────all answered────────────┘
  *
  * The lease is a row with an end, renewed with every page: who dies loses it. A regular time is done once, by
- * whichever process claims it first; the others look again every minute until it is done. Within a page up to
- * PARALLEL_MAX invoices are under way, which is no more than a patient pace takes: nobody waits for it, and everybody
- * else shares the processor. Each goes through apply.c like a callback. A provider who fails ROW_MAX times in a row is
- * left alone till next time. */
+ * whichever process claims it first; the others look again every minute until it is done. The invoices of a page are
+ * asked for in waves: up to PARALLEL_MAX under way, more when PARALLEL_FEW are left. That is a patient pace: nobody
+ * waits for it, and everybody else shares the processor. Each goes through apply.c like a callback. A provider who
+ * fails ROW_MAX times in a row is left alone till next time. */
 #include "domain/payments/sync.h"
 
 #include "core/clock.h"

@@ -37,7 +37,7 @@ void batch_clear(struct batch *b)
     b->failed = NULL;
     b->guarded = NULL;
     b->unit = NULL;
-    b->told_early = b->written = false;
+    b->written = false;
 }
 
 bool batch_has_room(const struct batch *b, const struct posting *p)
@@ -303,7 +303,7 @@ void batch_written(void *arg, enum err err, const struct db_result *r)
     }
     b->created_us = db_cell_i64(r, 0, 0);
     b->written = true;
-    if (b->told_early) ledger_pump(b->ledger);
+    ledger_pump(b->ledger);
 }
 
 void batch_write(struct batch *b, struct columns *columns)

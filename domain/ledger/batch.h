@@ -50,7 +50,7 @@ struct batch {
     int statement_count;
     const struct sql *failed;      /* the statement PostgreSQL refused */
     int64_t created_us;
-    bool told_early, written;      /* it will be told before the commit that all is written; it has been */
+    bool written;                  /* executed; told before the commit when it was sent by db_flush_sync */
 
     /* Exact batches and look-ups: what was read. */
     struct forecast **found;       /* by id */

@@ -276,8 +276,7 @@ static bool optimistic_start(struct ledger *l)
         return false;
     }
     batch_write(b, &l->columns);
-    b->told_early = b->count > 1;
-    (b->told_early ? db_flush_sync : db_sync)(b->unit, on_optimistic_end, b);
+    (b->count > 1 ? db_flush_sync : db_sync)(b->unit, on_optimistic_end, b);
     return true;
 }
 

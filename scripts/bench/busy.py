@@ -33,12 +33,11 @@ def repeated(times, ask):
 
 
 def waits(bench, tally, pause):
-    """p99 of a transfer and of /health in microseconds, both at the same time."""
+    """What wrk says of transfers and of /health, both at the same time."""
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         moved = pool.submit(tally.wrk, "transfer", bench.seconds, CONNECTIONS, pause)
         asked = pool.submit(tally.wrk, "health", bench.seconds, 4, 5)
-        moved, asked = moved.result(), asked.result()
-    return moved["p99_us"], asked["p99_us"], moved["rate"]
+        return moved.result(), asked.result()
 
 
 def while_others_wait(bench):
@@ -68,8 +67,9 @@ def while_others_wait(bench):
         say(f"{tally.name}: alone {told(calm[-1])}")
 
     def told(figures):
-        moved, asked, rate = figures
-        return f"p99 of a transfer {moved} us, of /health {asked} us, at {100 * rate / full:.0f} % of the maximum"
+        moved, asked = figures
+        return (f"a transfer p50 {moved['p50_us']} us, p99 {moved['p99_us']} us; /health p99 {asked['p99_us']} us; "
+                f"at {100 * moved['rate'] / full:.0f} % of the maximum")
 
     for turn in range(2 * bench.turns):
         with tally.at("/hang"):
@@ -78,7 +78,7 @@ def while_others_wait(bench):
             (alone if turn % 2 else beside_others)()
     for at, what in ((1, "/health"), (0, "a transfer")):
         yield Line(21, f"p99 of {what}, half the load, {LOGINS} log-ins queued, the provider hangs", "itself without",
-                   " us", [b[at] for b in busy], [c[at] for c in calm], 2, 2, down=True)
+                   " us", [b[at]["p99_us"] for b in busy], [c[at]["p99_us"] for c in calm], 2, 2, down=True)
 
 
 def synchronising(bench):

@@ -264,5 +264,6 @@ MEASUREMENTS = [
     ((7,), health), ((6,), balances), ((1, 2), transfers), ((3,), hot_account), ((12,), one_client),
     ((11,), commit_to_frame), ((8,), idle_memory), ((9,), fan_out_single), ((10,), fan_out_joined),
     ((13, 14), points_reads), ((15,), points_moves), ((18,), socketio_memory), ((16,), socketio_single),
-    ((17,), socketio_joined), ((20,), payments), ((21,), while_others_wait), ((22,), synchronising), ((19,), at_scale), ((5,), many_accounts), ((4,), long_history),
+    ((17,), socketio_joined), ((20,), payments), ((21,), while_others_wait), ((22,), synchronising), ((19,), at_scale),
+    ((5,), many_accounts), ((4,), long_history),
 ]

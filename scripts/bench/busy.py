@@ -40,6 +40,18 @@ def waits(bench, tally, pause):
         return moved.result(), asked.result()
 
 
+def mails_are_out(bench, tally):
+    """What the transfers of the warm-up have told each of their people is no part of the row: one side would still be
+    writing it when the other is through. They are gathered once a second, so none may wait at two looks in a row."""
+    end, quiet = time.monotonic() + 60, 0
+    while quiet < 2:
+        time.sleep(1.5)
+        waiting = int(bench.db.sql(tally.database, "SELECT count(*) FROM mail_outbox WHERE status = 'waiting'"))
+        quiet = 0 if waiting else quiet + 1
+        if time.monotonic() > end:
+            raise RuntimeError(f"{tally.name}: {waiting} mails are still waiting after a minute")
+
+
 def while_others_wait(bench):
     tally = bench.customers()
     full = tally.at("").turn("transfer")["rate"]
@@ -55,14 +67,14 @@ def while_others_wait(bench):
 
     def beside_others():
         with repeated(LOGINS, log_in) as logins, repeated(CHECKOUTS, check_out) as checkouts:
-            time.sleep(bench.warmup)
+            mails_are_out(bench, tally)
             busy.append(waits(bench, tally, pause))
         bench.expect(set(logins) == {401}, f"{tally.name}: every log-in is refused as it should be", str(set(logins)))
         bench.expect(set(checkouts) == {502}, f"{tally.name}: no checkout without the provider", str(set(checkouts)))
         say(f"{tally.name}: beside {len(logins)} log-ins and {len(checkouts)} checkouts {told(busy[-1])}")
 
     def alone():
-        time.sleep(bench.warmup)
+        mails_are_out(bench, tally)
         calm.append(waits(bench, tally, pause))
         say(f"{tally.name}: alone {told(calm[-1])}")
 

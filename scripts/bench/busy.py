@@ -41,8 +41,9 @@ def waits(bench, tally, pause):
 
 
 def mails_are_out(bench, tally):
-    """What the transfers of the warm-up have told each of their people is no part of the row: one side would still be
-    writing it when the other is through. They are gathered once a second, so none may wait at two looks in a row."""
+    """Until the people of the warm-up's transfers have been told; what comes within a minute after that waits. These
+    mails are no part of the row, and one side would still be writing them when the other is through. They are gathered
+    once a second, so none may wait at two looks in a row."""
     end, quiet = time.monotonic() + 60, 0
     while quiet < 2:
         time.sleep(1.5)

@@ -302,6 +302,7 @@ static void make_database(struct server *s)
         .deadline_ms = POSTING_DEADLINE_MS,
     };
     app->db = db_new(app->loop, &app->turn, app->wheel, &reads);
+    ledger.db = app->db;
     app->ledger = ledger_new(&ledger);
 }
 

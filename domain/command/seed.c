@@ -123,19 +123,6 @@ static bool find_accounts(struct seed *seed, struct str email, int64_t accounts[
 
 /* Value --------------------------------------------------------------------------------------- */
 
-static const char *idem_of(struct seed *seed, const char *key)
-{
-    uint8_t hash[SHA256_BYTES];
-    struct buf hex;
-    struct str text = arena_printf(&seed->sh->arena, "seed %s", key);
-    sha256(text, hash);
-    buf_init(&hex, 64);
-    buf_hex(&hex, hash, 16);
-    const char *idem = arena_cstr(&seed->sh->arena, buf_view(&hex));
-    buf_fini(&hex);
-    return idem;
-}
-
 static int64_t number_or_none(const struct db_result *r, int column)
 {
     return db_cell(r, 0, column).p ? db_cell_i64(r, 0, column) : INT64_MIN;
@@ -168,8 +155,10 @@ static bool post(struct seed *seed, const struct seed_posting *p, bool *made)
 {
     const struct db_result *r;
     struct db_args args;
+    uint8_t hash[SHA256_BYTES];
+    sha256(arena_printf(&seed->sh->arena, "seed %s", p->key), hash);
     db_args_init(&args, &seed->sh->arena);
-    db_text(&args, str_from(idem_of(seed, p->key)));
+    db_bytes(&args, (struct str){ (const char *) hash, sizeof hash });
     db_text(&args, str_from(p->key));
     db_text(&args, str_from(p->kind));
     db_i64(&args, p->debit);

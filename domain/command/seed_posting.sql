@@ -1,10 +1,12 @@
 -- One transfer of the sample data, unless it was made before. Accounts are locked by ascending id, as the ledger does it; a balance
 -- that would go below zero is refused by the table.
--- $1 hash of the key in hex, $2 key, $3 kind, $4 debit, $5 credit, $6 amount, $7 memo, $8 metadata
+-- $1 hash of the key, $2 key, $3 kind, $4 debit, $5 credit, $6 amount, $7 memo, $8 metadata
 -- One row: id, debit_after, debit_version, credit_after, credit_version, lifetime_after. No row: it was there, or an account is not active.
-WITH fresh AS MATERIALIZED (
+WITH keys AS MATERIALIZED (
+    SELECT number, closed_at IS NULL AS open, CASE WHEN closed_at IS NULL THEN ledger_keys(number, '{}') END FROM key_generation
+), fresh AS MATERIALIZED (
     SELECT nextval('transfer_id') AS id
-    WHERE NOT EXISTS (SELECT FROM transfer WHERE idem = $1::uuid)
+    WHERE NOT EXISTS (SELECT FROM keys JOIN transfer ON idem = key_idem(number, $1::bytea))
       AND (SELECT count(*) FROM account WHERE id IN ($4::bigint, $5::bigint) AND status = 'active') = 2
 ), locked AS (
     SELECT a.id, a.balance, a.version, a.lifetime FROM account a
@@ -20,6 +22,7 @@ WITH fresh AS MATERIALIZED (
 INSERT INTO transfer (id, posting, kind, debit, credit, amount, debit_after, debit_version, credit_after, credit_version, lifetime_after,
                       idem, idem_key, memo, metadata)
 SELECT f.id, f.id, $3::text, $4::bigint, $5::bigint, $6::bigint, d.balance, d.version, c.balance, c.version,
-    CASE WHEN lifetime_credit($3::text) <> 0 THEN c.lifetime END, $1::uuid, $2::text, $7::text, $8::jsonb
+    CASE WHEN lifetime_credit($3::text) <> 0 THEN c.lifetime END, key_idem((SELECT number FROM keys WHERE open), $1::bytea), $2::text,
+    $7::text, $8::jsonb
 FROM fresh f LEFT JOIN moved d ON d.id = $4::bigint LEFT JOIN moved c ON c.id = $5::bigint
 RETURNING id, debit_after, debit_version, credit_after, credit_version, lifetime_after

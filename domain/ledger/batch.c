@@ -167,11 +167,11 @@ static struct str get_type(const struct posting *p, int leg) { return leg ? STR_
 static struct str get_reference(const struct posting *p, int leg) { return leg ? STR_NONE : p->reference_id; }
 static struct str get_metadata(const struct posting *p, int leg) { return leg ? STR_NONE : p->metadata; }
 
-static void idems(struct columns *c, int n, struct db_args *args)
+static void idems(const struct batch *b, struct columns *c, int n, struct db_args *args)
 {
     for (int i = 0; i < n; i++) {
         if (c->rows[i].leg) memset(c->uuids[i], 0, 16);
-        else memcpy(c->uuids[i], c->rows[i].posting->idem, 16);
+        else generations_stamp(&b->ledger->generations, c->rows[i].posting, c->uuids[i]);
     }
     db_uuid_array(args, (const uint8_t (*)[16]) c->uuids, n);
 }
@@ -200,7 +200,7 @@ static int put_transfers(struct batch *b, struct columns *c, struct db_args *arg
     numbers(c, n, args, get_credit_version);
     numbers(c, n, args, get_lifetime);
     numbers(c, n, args, get_actor);
-    idems(c, n, args);
+    idems(b, c, n, args);
     texts(c, n, args, get_key);
     numbers(c, n, args, get_hash);
     return n;
@@ -293,6 +293,20 @@ void batch_put_events(struct batch *b, struct columns *c, struct db_args *args)
     db_bytes(args, buf_view(&c->events));
 }
 
+/* A key of our own making is a new one; after a lost answer it has been looked up. */
+void batch_put_keys(struct batch *b, struct columns *c, struct db_args *args)
+{
+    const struct generations *g = &b->ledger->generations;
+    int n = 0;
+    buf_clear(&c->places);
+    for (int i = 0; i < b->admitted_count; i++) {
+        if (b->admitted[i]->has_idem) n += generations_places(g, b->admitted[i], &c->places);
+    }
+    must(!c->places.failed);
+    db_i64(args, g->count);
+    db_uuid_array(args, (const uint8_t (*)[16]) c->places.p, n);
+}
+
 void batch_written(void *arg, enum err err, const struct db_result *r)
 {
     struct statement *s = arg;
@@ -316,6 +330,7 @@ void batch_write(struct batch *b, struct columns *columns)
         int rows = put_transfers(b, columns, &args);
         batch_put_events(b, columns, &args);
         if (!plain) put_notes(columns, rows, &args);
+        batch_put_keys(b, columns, &args);
         batch_statement(b, plain ? &sql_ledger_write_plain : &sql_ledger_write, &args, batch_written);
     }
     write_attached(b, columns);   /* told after the transfers that caused them */

@@ -70,6 +70,7 @@ struct columns {
     struct row { const struct posting *posting; int leg; } rows[BATCH_LEGS_MAX];
     struct posting *order[BATCH_POSTINGS_MAX];
     struct buf events;
+    struct buf places, place_numbers;   /* of keys in closed generations, 16 and 8 bytes each */
 };
 
 struct batch *batch_new(struct ledger *l);
@@ -88,6 +89,8 @@ void batch_write(struct batch *b, struct columns *columns);
  * answer. */
 bool batch_is_plain(const struct batch *b);
 void batch_put_events(struct batch *b, struct columns *columns, struct db_args *args);
+/* The parameters about keys, which come last. */
+void batch_put_keys(struct batch *b, struct columns *columns, struct db_args *args);
 void batch_written(void *arg, enum err err, const struct db_result *r);
 
 /* write_one.c: true when the batch is one transfer between two ordinary accounts; its statement has been added then. */

@@ -24,7 +24,8 @@
 #include "domain/ledger/private.h"
 #include "sql.h"
 
-enum { UNITS_MAX = 16, EVENTS_MAX = 64 << 20, EXACT_EVERY = 2, DISTRUST_FIRST = 2, UNIT_DEADLINE_MIN_MS = 500 };
+enum { EVENTS_MAX = 64 << 20, PLACES_MAX = 256 << 20 };
+enum { UNITS_MAX = 16, EXACT_EVERY = 2, DISTRUST_FIRST = 2, UNIT_DEADLINE_MIN_MS = 500 };
 
 /* Joins must be nested loops in the order of the arrays, which is the lock order of all processes; and
  * statements with arrays of unknown length are not worth planning each time. */
@@ -45,6 +46,7 @@ static void on_db_state(void *arg, bool up)
 {
     struct ledger *l = arg;
     l->up = up;
+    l->generations.known = false;   /* it may be another database, or the same one set back */
     if (up) ledger_pump(l);
     if (l->options.on_state) l->options.on_state(l->options.arg, up);
 }
@@ -58,7 +60,10 @@ struct ledger *ledger_new(const struct ledger_options *options)
     list_init(&l->spare);
     l->distrust_next = DISTRUST_FIRST;
     keys_init(&l->keys);
+    generations_init(&l->generations, l);
     buf_init(&l->columns.events, EVENTS_MAX);
+    buf_init(&l->columns.places, PLACES_MAX);
+    buf_init(&l->columns.place_numbers, PLACES_MAX);
     l->meters = meters_new(options->metrics, queue_length, l);
     turn_item_init(&l->pump, on_pump);
     wheel_timer_init(&l->tick, on_tick);
@@ -323,7 +328,8 @@ static bool start_one(struct ledger *l)
 static bool can_send(struct ledger *l)
 {
     if (l->drain && l->flight_count == 0) l->drain = false;
-    return l->up && !l->drain && !l->locking && !wheel_is_set(&l->pause) && l->flight_count < FLIGHT_MAX;
+    bool may = l->up && l->generations.known && !l->drain && !l->locking;
+    return may && !wheel_is_set(&l->pause) && l->flight_count < FLIGHT_MAX;
 }
 
 static void on_db_closed(void *arg)
@@ -337,7 +343,10 @@ static void on_db_closed(void *arg)
     while ((link = list_shift(&l->spare))) batch_free(list_entry(link, struct batch, link));
     forecasts_fini(&l->forecasts);
     keys_fini(&l->keys);
+    generations_fini(&l->generations);
     buf_fini(&l->columns.events);
+    buf_fini(&l->columns.places);
+    buf_fini(&l->columns.place_numbers);
     meters_retire(l->meters);
     mem_free(l);
     if (closed) closed(closed_arg);
@@ -345,7 +354,8 @@ static void on_db_closed(void *arg)
 
 static void finish_closing(struct ledger *l)
 {
-    if (l->db_closed || l->queued || l->flight_count) return;
+    if (l->db_closed || l->queued || l->flight_count || l->generations.reading || l->generations.job.busy) return;
+    filters_stop(&l->generations);
     l->db_closed = true;
     wheel_cancel(&l->tick);
     wheel_cancel(&l->pause);
@@ -356,7 +366,9 @@ static void on_pump(struct turn_item *item)
 {
     struct ledger *l = (struct ledger *) ((char *) item - offsetof(struct ledger, pump));
     if (l->up && !l->db_closed) fetch_block(l);
+    if (l->up && !l->db_closed && !l->generations.known) generations_read(&l->generations);
     while (can_send(l) && start_one(l)) continue;
+    if (!l->closing) generations_turn(&l->generations, l->next_id);
     if (l->closing) finish_closing(l);
 }
 

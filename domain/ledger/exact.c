@@ -2,7 +2,8 @@
  * two or three waits. For whatever must not fail its neighbours or cannot be predicted: guards,
  * postings of a batch that failed, postings whose fate is unknown after a lost connection.
  *
- *     lock.sql, look.sql (unbounded), keys.sql │ flush, wait
+ *     generation_hold.sql, lock.sql,
+ *     look.sql (unbounded), keys.sql           │ flush, wait
  *         decide all but the guarded one; then that
  *     its guard                                │ flush, wait          only if it would succeed
  *     move, insert, attached, emit             │ sync
@@ -172,6 +173,9 @@ bool exact_start(struct ledger *l)
     }
     struct db_args args;
     l->locking = b;
+    db_args_init(&args, &b->arena);
+    found_ask_generation(b, &args);
+    batch_statement(b, &sql_ledger_generation_hold, &args, NULL);
     db_args_init(&args, &b->arena);
     found_ask_accounts(b, &args);
     batch_statement(b, &sql_ledger_lock, &args, on_accounts);

@@ -93,7 +93,7 @@ void found_keys(struct batch *b, const struct db_result *r)
            CREDIT_VERSION, LIFETIME_AFTER };
     b->key_count = 0;
     for (int row = 0; row < db_rows(r); row++) {
-        struct key_found *k = key_for(b, (int) db_cell_i64(r, row, N) - 1);
+        struct key_found *k = key_for(b, (int) db_cell_i64(r, row, N));
         if (k->leg_count == 0) k->request_hash = db_cell_i64(r, row, HASH);
         if (k->leg_count == 0) k->created_us = db_cell_i64(r, row, CREATED);
         must(k->leg_count < POSTING_LEGS_MAX);
@@ -140,9 +140,25 @@ void found_ask_accounts(struct batch *b, struct db_args *args)
     db_i64_array(args, ids, n);
 }
 
+void found_ask_generation(struct batch *b, struct db_args *args)
+{
+    db_i64(args, b->ledger->generations.count);
+}
+
 void found_ask_keys(struct batch *b, struct db_args *args)
 {
-    uint8_t (*idems)[16] = arena_raw(&b->arena, 16 * (size_t) (b->count ? b->count : 1));
-    for (int i = 0; i < b->count; i++) memcpy(idems[i], b->postings[i]->idem, 16);
-    db_uuid_array(args, (const uint8_t (*)[16]) idems, b->count);
+    const struct generations *g = &b->ledger->generations;
+    struct buf *places = &b->ledger->columns.places, *numbers = &b->ledger->columns.place_numbers;
+    int n = 0;
+    buf_clear(places);
+    buf_clear(numbers);
+    for (int64_t i = 0; i < b->count; i++) {
+        uint8_t idem[16];
+        generations_stamp(g, b->postings[i], idem);
+        buf_put(places, idem, sizeof idem);
+        for (int k = generations_places(g, b->postings[i], places); k >= 0; k--, n++) buf_put(numbers, &i, sizeof i);
+    }
+    must(!places->failed && !numbers->failed);
+    db_uuid_array(args, (const uint8_t (*)[16]) places->p, n);
+    db_i64_array(args, (const int64_t *) numbers->p, n);
 }

@@ -1,9 +1,9 @@
-/* The key as stored is 128 bits of SHA-256(scope, 0, key): one index finds it whatever its length, and
- * nobody can make two keys collide. A posting without a key gets one of its own nevertheless, so that
- * after a lost connection it can be asked for: a random number of this process and a counter.
+/* The key as stored is 104 bits of SHA-256(scope, 0, key) behind the generation's 24 (generations.h): one index finds
+ * it whatever its length, and nobody can make two keys collide. A posting without a key gets one of its own
+ * nevertheless, so that after a lost connection it can be asked for: a random number of this process and a counter.
  *
  * Of several postings with one key only the first is under way; the others hang on it (`same`) and are
- * settled with it. The first 64 bits lead to it; the caller compares the rest before it answers. */
+ * settled with it. The last 64 bits lead to it; the caller compares the rest before it answers. */
 #include "domain/ledger/keys.h"
 
 #include <string.h>
@@ -12,12 +12,13 @@
 #include "core/mem.h"
 #include "core/must.h"
 
+enum { GENERATION_BYTES = 3, OWN_BYTES = 7 };   /* own: of a key's 13, the process's part; the rest is its counter */
 enum { SETS = 1 << 15, WAYS = 8 };   /* 2 MiB; a set is one line of the cache, newest first */
 
 static uint64_t head_of(const struct posting *p)
 {
     uint64_t v;
-    memcpy(&v, p->idem, sizeof v);
+    memcpy(&v, p->idem + sizeof p->idem - sizeof v, sizeof v);
     return v;
 }
 
@@ -40,9 +41,11 @@ void keys_sign(struct keys *k, struct posting *p)
     uint8_t hash[SHA256_BYTES];
     char text[256 + 1 + POSTING_KEY_MAX];
     p->has_idem = p->key.p != NULL;
+    memset(p->idem, 0, GENERATION_BYTES);
     if (!p->has_idem) {
-        uint64_t own[2] = { k->process, ++k->counter };
-        memcpy(p->idem, own, sizeof p->idem);
+        k->counter++;
+        memcpy(p->idem + GENERATION_BYTES, &k->process, OWN_BYTES);
+        memcpy(p->idem + GENERATION_BYTES + OWN_BYTES, &k->counter, sizeof p->idem - GENERATION_BYTES - OWN_BYTES);
         p->request_hash = 0;
         return;
     }
@@ -51,7 +54,7 @@ void keys_sign(struct keys *k, struct posting *p)
     text[p->scope.n] = 0;
     memcpy(text + p->scope.n + 1, p->key.p, p->key.n);
     sha256((struct str){ text, p->scope.n + 1 + p->key.n }, hash);
-    memcpy(p->idem, hash, sizeof p->idem);
+    memcpy(p->idem + GENERATION_BYTES, hash + GENERATION_BYTES, sizeof p->idem - GENERATION_BYTES);
     sha256(p->request, hash);
     memcpy(&p->request_hash, hash, sizeof p->request_hash);
     p->request_hash &= INT64_MAX;   /* INT64_MIN stands for NULL in arrays */

@@ -5,7 +5,7 @@
 #include "domain/ledger/ledger.h"
 
 struct keys {
-    /* The first posting with a key, by the key's first 8 bytes; the others wait in its `same`. */
+    /* The first posting with a key, by the key's last 8 bytes; the others wait in its `same`. */
     struct map under_way;
     uint64_t *recent;             /* a bounded, forgetful set of committed keys */
     uint64_t process, counter;    /* for postings without a key */
@@ -14,7 +14,7 @@ struct keys {
 void keys_init(struct keys *k);
 void keys_fini(struct keys *k);
 
-/* Fills in idem, request_hash and has_idem. */
+/* Fills in idem (but for the generation), request_hash and has_idem. */
 void keys_sign(struct keys *k, struct posting *p);
 
 /* True: p is the only one with its key and may go on. False: it waits behind the one that is under way. */

@@ -74,7 +74,7 @@ struct posting {
 
     /* The batcher's. */
     struct list link, same;       /* same: the postings with this key that came while it was under way */
-    uint8_t idem[16];
+    uint8_t idem[16];             /* as stored, but for the generation (generations.h) */
     int64_t request_hash;
     uint64_t submitted_ms;
     int64_t first_id;             /* of its transfers; kept whatever becomes of them, 0 until it is given */
@@ -90,6 +90,7 @@ struct ledger_options {
     struct metrics *metrics;
     struct book *book;
     const char *database_url;
+    struct db *db;                /* for what is not urgent; NULL: the ledger's own connection does it too */
     int64_t schema_version;
     int queue_max;                /* postings waiting and in flight; beyond it ERR_FULL */
     int deadline_ms;              /* of a posting, from submission to `done` */

@@ -77,6 +77,9 @@ bool look_start(struct ledger *l)
     }
     struct db_args args;
     db_args_init(&args, &b->arena);
+    found_ask_generation(b, &args);
+    batch_statement(b, &sql_ledger_generation_hold, &args, NULL);
+    db_args_init(&args, &b->arena);
     found_ask_accounts(b, &args);
     db_bool(&args, true);
     batch_statement(b, &sql_ledger_look, &args, on_accounts);

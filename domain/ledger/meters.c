@@ -54,6 +54,10 @@ struct meters *meters_new(struct metrics *registry, int64_t (*queue)(void *arg),
     add(registry, &m->queue, "tally_ledger_queue_length", NULL, "Postings waiting or under way", METRIC_GAUGE);
     m->queue.read = queue;
     m->queue.arg = arg;
+    add(registry, &m->generations, "tally_ledger_key_generations", NULL,
+        "Generations of idempotency keys, the open one among them", METRIC_GAUGE);
+    add(registry, &m->unfiltered, "tally_ledger_key_generations_unfiltered", NULL,
+        "Closed ones without a filter yet: each new key is looked up in them", METRIC_GAUGE);
     return m;
 }
 

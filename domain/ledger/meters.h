@@ -9,6 +9,7 @@ struct meters {
     struct metric batches[BATCH_FORMS], postings[BATCH_FORMS], seconds[BATCH_FORMS];
     struct metric lone, lone_conflicts; /* by write_one.sql */
     struct metric conflicts, failures, recovered, queue;
+    struct metric generations, unfiltered;   /* of the idempotency keys */
     char labels[OUTCOME_COUNT + ERR_COUNT][32];
     struct meters *next;
 };

@@ -3,6 +3,7 @@
 
 #include "domain/ledger/batch.h"
 #include "domain/ledger/forecast.h"
+#include "domain/ledger/generations.h"
 #include "domain/ledger/keys.h"
 #include "domain/ledger/meters.h"
 
@@ -40,6 +41,7 @@ struct ledger {
 
     struct forecasts forecasts;
     struct keys keys;
+    struct generations generations;
     struct meters *meters;
     struct columns columns;
 
@@ -76,6 +78,8 @@ bool found_take(const struct key_found *key, struct posting *p);
 void found_clear(struct batch *b);
 /* The parameters of those statements, for the batch's postings. */
 void found_ask_accounts(struct batch *b, struct db_args *args);
+/* That of keys.sql goes before it: what is found is all there is, until the unit ends. */
+void found_ask_generation(struct batch *b, struct db_args *args);
 void found_ask_keys(struct batch *b, struct db_args *args);
 
 /* retry.c: what becomes of the postings of a batch that failed. */

@@ -1,10 +1,11 @@
 /* What becomes of the postings of a batch that failed. Nothing of the batch happened, or it is not
  * known; either way each of its postings gets an outcome of its own in the end:
  *
- *     never sent                         -> back to where it waited
+ *     never sent, or the generation of   -> back to where it waited
+ *       the keys was closed (TL004)
  *     answer lost                        -> uncertain: asked for by its key, under locks, on the next connection
- *     met another process (TL001, a key, -> decided anew under locks
- *       a deadlock)
+ *     met another process (TL001, a key  -> decided anew under locks
+ *       (TL005 too), a deadlock)
  *     PostgreSQL in trouble (disk full,  -> the same, after a moment's pause
  *       shutting down, a time-out)
  *     any other SQL error                -> a posting is to blame: the one whose statement failed, if that
@@ -17,7 +18,7 @@
 
 enum { PAUSE_MS = 100 };
 
-enum fault { FAULT_MET, FAULT_TROUBLE, FAULT_POSTING };
+enum fault { FAULT_CLOSED, FAULT_MET, FAULT_TROUBLE, FAULT_POSTING };
 
 static bool is(const char *sqlstate, const char *other)
 {
@@ -28,7 +29,8 @@ static enum fault fault_of(const struct db_result *r)
 {
     const char *state = db_sqlstate(r), *constraint = db_constraint(r);
     static const char *const trouble[] = { "08", "0A", "25", "26", "53", "55", "57", "58", "XX" };
-    if (is(state, "TL001") || is(state, "40001") || is(state, "40P01")) return FAULT_MET;
+    if (is(state, "TL004")) return FAULT_CLOSED;
+    if (is(state, "TL001") || is(state, "TL005") || is(state, "40001") || is(state, "40P01")) return FAULT_MET;
     if (is(state, "23505") && (is(constraint, "transfer_idem") || is(constraint, "transfer_debit") ||
                                is(constraint, "transfer_credit"))) return FAULT_MET;
     for (size_t i = 0; i < sizeof trouble / sizeof *trouble; i++) {
@@ -55,7 +57,8 @@ static bool is_suspect(const struct batch *b, const struct posting *p)
 {
     if (!b->failed) return true;
     if (b->failed == &sql_ledger_write || b->failed == &sql_ledger_write_plain || b->failed == &sql_ledger_write_one ||
-        b->failed == &sql_ledger_lock || b->failed == &sql_ledger_look || b->failed == &sql_ledger_keys) return true;
+        b->failed == &sql_ledger_lock || b->failed == &sql_ledger_look || b->failed == &sql_ledger_keys ||
+        b->failed == &sql_ledger_generation_hold) return true;
     if (p->guard == b->failed) return true;
     for (int k = 0; k < p->attached_count; k++) {
         if (p->attached[k].sql == b->failed) return true;
@@ -100,12 +103,23 @@ static void blame(struct batch *b, const struct db_result *r)
     }
 }
 
+static void go_home(struct batch *b)
+{
+    static const enum queue home[BATCH_FORMS] = { QUEUE_NEW, QUEUE_DOUBT, QUEUE_EXACT };
+    put_back(b, home[b->form]);
+}
+
 static void sql_failed(struct batch *b, const struct db_result *r)
 {
     struct ledger *l = b->ledger;
     enum fault fault = fault_of(r);
     log_debug("ledger", "batch failed", "form=%d size=%d sqlstate=%s constraint=%s statement=%s", b->form, b->count,
               db_sqlstate(r), db_constraint(r), b->failed ? b->failed->name : "");
+    if (fault == FAULT_CLOSED) {
+        generations_read(&l->generations);
+        go_home(b);
+        return;
+    }
     if (fault == FAULT_MET) {
         l->meters->conflicts.value++;
         l->meters->lone_conflicts.value += b->failed == &sql_ledger_write_one;
@@ -127,7 +141,6 @@ static void sql_failed(struct batch *b, const struct db_result *r)
 
 void retry_batch(struct batch *b, enum err err, const struct db_result *r)
 {
-    static const enum queue home[BATCH_FORMS] = { QUEUE_NEW, QUEUE_DOUBT, QUEUE_EXACT };
     b->ledger->drain = true;
     for (int i = 0; i < b->count; i++) b->postings[i]->tries++;
     if (err == ERR_SQL && r) {
@@ -137,6 +150,6 @@ void retry_batch(struct batch *b, enum err err, const struct db_result *r)
         log_warn("ledger", "answer lost", "postings=%d", b->count);
         put_back(b, QUEUE_EXACT);
     } else {
-        put_back(b, home[b->form]);
+        go_home(b);
     }
 }

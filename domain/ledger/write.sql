@@ -12,7 +12,8 @@
 --         $8 ids of the unbounded accounts that take part; $9 how many accounts that is together;
 --         $10 id, $11 posting, $12 kind, $13 debit, $14 credit, $15 amount, $16 debit_after, $17 debit_version, $18 credit_after,
 --         $19 credit_version, $20 lifetime_after, $21 actor_user_id, $22 idem, $23 idem_key, $24 request_hash, arrays of one length;
---         $25 the encoded transfers; $26 memo, $27 reference_type, $28 reference_id, $29 metadata. Row: created_us.
+--         $25 the encoded transfers; $26 memo, $27 reference_type, $28 reference_id, $29 metadata;
+--         $30 the open generation of the keys, $31 what must not be there of closed ones. Row: created_us.
 WITH moved AS (
     UPDATE account AS a
     SET balance = n.balance, version = n.version, lifetime = n.lifetime, updated_at = now()
@@ -26,7 +27,8 @@ WITH moved AS (
         + CASE WHEN cardinality($8::bigint[]) = 0 THEN 0 ELSE (
               SELECT count(*) FROM account WHERE id = ANY ($8::bigint[]) AND unbounded AND status = 'active') END AS accounts
 ), checked AS MATERIALIZED (
-    SELECT CASE WHEN accounts <> $9::bigint THEN ledger_expect(accounts, $9::bigint) END FROM counted
+    SELECT CASE WHEN accounts <> $9::bigint THEN ledger_expect(accounts, $9::bigint) END, ledger_keys($30::int, $31::uuid[])
+    FROM counted
 ), written AS (
     INSERT INTO transfer (id, posting, kind, debit, credit, amount, debit_after, debit_version, credit_after, credit_version,
                           lifetime_after, actor_user_id, idem, idem_key, request_hash, memo, reference_type, reference_id, metadata)

@@ -37,6 +37,7 @@ static void put_optional(struct db_args *args, int64_t v, bool is_null)
 bool write_one(struct batch *b, struct columns *columns)
 {
     struct db_args args;
+    uint8_t idem[16];
     if (!fits(b)) return false;
     const struct posting *p = b->admitted[0];
     const struct posted *t = &p->posted[0];
@@ -48,10 +49,12 @@ bool write_one(struct batch *b, struct columns *columns)
     db_i64(&args, t->amount);
     put_optional(&args, t->lifetime_after, t->lifetime_after == INT64_MIN);
     put_optional(&args, p->actor, !p->actor);
-    db_bytes(&args, p->has_idem ? (struct str){ (const char *) p->idem, sizeof p->idem } : STR_NONE);
+    generations_stamp(&b->ledger->generations, p, idem);
+    db_bytes(&args, (struct str){ (const char *) idem, sizeof idem });
     db_text(&args, p->key);
     put_optional(&args, p->request_hash, !p->has_idem);
     batch_put_events(b, columns, &args);
+    batch_put_keys(b, columns, &args);
     batch_statement(b, &sql_ledger_write_one, &args, batch_written);
     b->ledger->meters->lone.value++;
     return true;

@@ -301,6 +301,12 @@ static inline void rig_submit(struct rig_slot *s)
     me.busy++;
 }
 
+/* As after a million transfers. */
+static inline void rig_close_generation(void)
+{
+    fx_sql("SELECT close_key_generation(max(number)) FROM key_generation");
+}
+
 static inline void rig_on_closed(void *arg)
 {
     (void) arg;

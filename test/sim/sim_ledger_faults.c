@@ -33,6 +33,7 @@ static void under_load(uint32_t keys, const char *url, int processes, int every_
 
 static void end_a_backend(void)
 {
+    if (rig_roll(&dice, 4) == 0) rig_close_generation();
     fx_sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE '%%ledger%%' "
            "ORDER BY random() LIMIT 1");
 }

@@ -21,7 +21,8 @@ SELECT n, first + :users::int / 2 + n - 1 AS referred,
 FROM crowd, generate_series(1, :users::int / 2) n;
 INSERT INTO transfer (id, posting, kind, debit, credit, amount, credit_after, credit_version, lifetime_after, idem, request_hash,
     created_at)
-SELECT t.newest + n, t.newest + n, 'points.referral', issuer.id, a.id, 100, 100 * nth, nth, 100 * nth, gen_random_uuid(), 0, at
+SELECT t.newest + n, t.newest + n, 'points.referral', issuer.id, a.id, 100, 100 * nth, nth, 100 * nth,
+    key_idem(0, uuid_send(gen_random_uuid())), 0, at
 FROM (SELECT *, row_number() OVER (PARTITION BY referrer ORDER BY at, n) AS nth FROM brought) AS b
 JOIN account a ON a.owner_user_id = b.referrer AND a.kind = 'points', account issuer, (SELECT max(id) AS newest FROM transfer) AS t
 WHERE issuer.code = 'points-issuer' ORDER BY n;

@@ -12,7 +12,8 @@ SELECT s.id, s.id, CASE WHEN redeems THEN 'rewards.redeem' ELSE 'rewards.earn' E
     CASE WHEN redeems THEN member ELSE issuer.id END, CASE WHEN redeems THEN issuer.id ELSE member END,
     CASE WHEN redeems THEN 50 ELSE 100 END,
     CASE WHEN redeems THEN earned - redeemed END, CASE WHEN redeems THEN r END,
-    CASE WHEN NOT redeems THEN earned - redeemed END, CASE WHEN NOT redeems THEN r END, earned, gen_random_uuid(), 0,
+    CASE WHEN NOT redeems THEN earned - redeemed END, CASE WHEN NOT redeems THEN r END, earned,
+    key_idem(0, uuid_send(gen_random_uuid())), 0,
     CASE WHEN redeems THEN jsonb_build_object('rewardType', ('{voucher,cashback,discount,gift_card}'::text[])[1 + j % 4])
          ELSE jsonb_build_object('category', 'category ' || (j + r) % 8, 'amount', 10000) END,
     now() - interval '90 days' * random()

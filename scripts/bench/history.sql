@@ -1,6 +1,7 @@
 -- A piece of the past: rounds :first to :last, each with every bank account in exactly one transfer of one
 -- unit. In odd rounds the first half of the accounts pays the second half, in even rounds it is paid back, with
--- other partners each time: so every version and balance follows from the round's number alone.
+-- other partners each time: so every version and balance follows from the round's number alone. The idempotency keys are in
+-- generations of 2^20, as the ledger would have closed them.
 -- Variables: first, last (rounds), account (the first one's id), half (of the number of accounts),
 --            owner (of the first account), each (accounts an owner has), funds (in each account before round 1),
 --            before (the newest transfer's id before round 1)
@@ -16,6 +17,6 @@ INSERT INTO transfer (id, posting, kind, debit, credit, amount, debit_after, deb
                       credit_after, credit_version, actor_user_id, idem, idem_key, request_hash)
 SELECT :before + n, :before + n, 'bank.transfer', debit, credit, 100,
     :funds - odd * 100, 1 + r, :funds + odd * 100, 1 + r, actor,
-    encode(substr(sha256(convert_to('u' || actor, 'UTF8') || '\x00' || convert_to(key, 'UTF8')), 1, 16), 'hex')::uuid,
+    key_idem((n >> 20)::int, sha256(convert_to('u' || actor, 'UTF8') || '\x00' || convert_to(key, 'UTF8'))),
     key, hashtextextended(concat_ws(' ', 'bank.transfer', debit, credit, 100), 0) & 9223372036854775807
 FROM leg ORDER BY n;

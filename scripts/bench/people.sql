@@ -14,14 +14,14 @@ INSERT INTO account (owner_user_id, kind, asset) SELECT id, 'points', 'PTS' FROM
 INSERT INTO transfer (id, posting, kind, debit, credit, amount, credit_after, credit_version,
                       idem, idem_key, request_hash)
 SELECT a.id, a.id, 'bank.initial_funds', t.id, a.id, :funds, :funds, 1,
-    encode(substr(sha256('k0'::bytea || '\x00' || convert_to('funds-' || a.id, 'UTF8')), 1, 16), 'hex')::uuid,
+    key_idem(0, sha256('k0'::bytea || '\x00' || convert_to('funds-' || a.id, 'UTF8'))),
     'funds-' || a.id, hashint8extended(a.id, 0) & 9223372036854775807
 FROM account a, account t WHERE a.kind = 'bank' AND t.code = 'treasury' ORDER BY a.id;
 
 -- The first user is above all levels, so that a point granted to him is one event.
 INSERT INTO transfer (id, posting, kind, debit, credit, amount, credit_after, credit_version, lifetime_after,
                       idem, idem_key, request_hash)
-SELECT a.id, a.id, 'points.admin_grant', t.id, a.id, 10000, 10000, 1, 10000, gen_random_uuid(), NULL, 0
+SELECT a.id, a.id, 'points.admin_grant', t.id, a.id, 10000, 10000, 1, 10000, key_idem(0, uuid_send(gen_random_uuid())), NULL, 0
 FROM account a, account t
 WHERE a.kind = 'points' AND a.owner_user_id = (SELECT min(id) FROM users) AND t.code = 'points-issuer';
 UPDATE account SET balance = 10000, lifetime = 10000, version = 1

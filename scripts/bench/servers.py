@@ -178,7 +178,7 @@ class Tally(Server):
                 db.sql(name, file="history.sql", first=start, last=last, account=first, half=half, owner=owner,
                        each=self.accounts, funds=FUNDS * 100, before=before)
                 say(f"{self.name}: {last * half:,} of {rounds * half:,} transfers of the past")
-        db.sql(name, file="history_end.sql", rounds=rounds)
+        db.sql(name, file="history_end.sql", rounds=rounds, transfers=rounds * half, before=before)
         db.checkpoint()
 
     def write_accounts(self):
@@ -198,7 +198,18 @@ class Tally(Server):
         with self, concurrent.futures.ThreadPoolExecutor(4) as pool, open(self.file, "w") as f:
             for bearer, ids in pool.map(ask, self.tokens):
                 f.write(f"{bearer}\t{','.join(ids)}\n")
+            self.keys_are_filtered()
         return self
+
+    def keys_are_filtered(self):
+        """Until the server has made a filter of each closed generation of keys. One that had seen the past itself would
+        have made them then."""
+        start = time.monotonic()
+        missing = "SELECT count(*) FROM key_generation WHERE closed_at IS NOT NULL AND filter IS NULL"
+        while int(self.bench.db.sql(self.database, missing)):
+            if time.monotonic() - start > 300:
+                raise RuntimeError(f"{self.name}: the filters of the keys are not made after five minutes")
+            time.sleep(0.2)
 
     def write_tokens(self, count):
         with open(self.file, "w") as f:

@@ -70,7 +70,7 @@ struct columns {
     struct row { const struct posting *posting; int leg; } rows[BATCH_LEGS_MAX];
     struct posting *order[BATCH_POSTINGS_MAX];
     struct buf events;
-    struct buf places, place_numbers;   /* of keys in closed generations, 16 and 8 bytes each */
+    struct buf places, place_numbers;   /* where keys may lie (16 bytes), and whose they are (8) */
 };
 
 struct batch *batch_new(struct ledger *l);

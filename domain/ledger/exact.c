@@ -173,9 +173,7 @@ bool exact_start(struct ledger *l)
     }
     struct db_args args;
     l->locking = b;
-    db_args_init(&args, &b->arena);
-    found_ask_generation(b, &args);
-    batch_statement(b, &sql_ledger_generation_hold, &args, NULL);
+    found_hold_generation(b);
     db_args_init(&args, &b->arena);
     found_ask_accounts(b, &args);
     batch_statement(b, &sql_ledger_lock, &args, on_accounts);

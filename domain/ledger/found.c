@@ -7,6 +7,7 @@
 #include "core/mem.h"
 #include "core/must.h"
 #include "domain/ledger/private.h"
+#include "sql.h"
 
 enum { ID, OWNER, ASSET, STATUS, UNBOUNDED, BALANCE, VERSION, LIFETIME };
 
@@ -140,9 +141,12 @@ void found_ask_accounts(struct batch *b, struct db_args *args)
     db_i64_array(args, ids, n);
 }
 
-void found_ask_generation(struct batch *b, struct db_args *args)
+void found_hold_generation(struct batch *b)
 {
-    db_i64(args, b->ledger->generations.count);
+    struct db_args args;
+    db_args_init(&args, &b->arena);
+    db_i64(&args, b->ledger->generations.count);
+    batch_statement(b, &sql_ledger_generation_hold, &args, NULL);
 }
 
 void found_ask_keys(struct batch *b, struct db_args *args)

@@ -76,9 +76,7 @@ bool look_start(struct ledger *l)
         return false;
     }
     struct db_args args;
-    db_args_init(&args, &b->arena);
-    found_ask_generation(b, &args);
-    batch_statement(b, &sql_ledger_generation_hold, &args, NULL);
+    found_hold_generation(b);
     db_args_init(&args, &b->arena);
     found_ask_accounts(b, &args);
     db_bool(&args, true);

@@ -76,10 +76,10 @@ const struct key_found *found_key(const struct batch *b, int posting);
 /* Writes what was committed with p's key into p->posted; true when it was this posting's own doing. */
 bool found_take(const struct key_found *key, struct posting *p);
 void found_clear(struct batch *b);
+/* Adds the statement that goes before them: what keys.sql finds then is all there is, until the unit ends. */
+void found_hold_generation(struct batch *b);
 /* The parameters of those statements, for the batch's postings. */
 void found_ask_accounts(struct batch *b, struct db_args *args);
-/* That of keys.sql goes before it: what is found is all there is, until the unit ends. */
-void found_ask_generation(struct batch *b, struct db_args *args);
 void found_ask_keys(struct batch *b, struct db_args *args);
 
 /* retry.c: what becomes of the postings of a batch that failed. */

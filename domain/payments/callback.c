@@ -34,7 +34,7 @@ static void on_taken(struct gathered *g, enum err err, const struct db_result *r
         reply_error(c->req, 404, "Invoice Not Found");
         return;
     }
-    apply_take_row(&c->apply, r, row);
+    invoice_take_row(&c->apply.invoice, c->apply.arena, r, row);
     err = apply_start(&c->apply, &nothing);
     if (err != OK) reply_err(c->req, err);
     else if (nothing) reply_processed(c->req);

@@ -46,7 +46,7 @@ static void on_found(void *arg, enum err err, const struct db_result *r)
     }
     q->not_found = db_rows(r) == 0;
     if (!q->not_found) {
-        apply_take_row(&q->apply, r, 0);
+        invoice_take_row(&q->apply.invoice, q->apply.arena, r, 0);
         q->invoice = arena_str(&q->req->arena, db_cell(r, 0, 9));
     }
     flow_resume(&q->flow);
@@ -101,7 +101,7 @@ static void on_expired(struct outbound_call *c, enum err err)
 static enum flow_result expire(void *arg)
 {
     struct inquiry *q = arg;
-    if (q->not_found || q->apply.now != INVOICE_PENDING) return FLOW_END;
+    if (q->not_found || q->apply.invoice.status != INVOICE_PENDING) return FLOW_END;
     if (payments_at_xendit(q->payments)) return call(q, "POST", "/invoices", on_expired);
     q->expired = true;
     return FLOW_NEXT;
@@ -113,7 +113,7 @@ static void on_told(struct outbound_call *c, enum err err)
     struct str body = arena_str(&q->req->arena, buf_view(&c->answer));
     q->no_answer = err != OK || c->status < 200 || c->status >= 300 ||
                    report_parse(body, &q->req->arena, &q->apply.report) != OK ||
-                   !str_eq(q->apply.report.external_id, q->apply.external_id);
+                   !str_eq(q->apply.report.external_id, q->apply.invoice.external_id);
     if (q->no_answer) q->apply.report = (struct report){ 0 };
     flow_resume(&q->flow);
 }
@@ -157,7 +157,7 @@ static enum flow_result find_again(void *arg)
 static void cancelled(void *arg, enum err err)
 {
     struct inquiry *q = arg;
-    enum invoice_status now = q->apply.now;
+    enum invoice_status now = q->apply.invoice.status;
     if (err != OK) {
         reply_err(q->req, err);
     } else if (q->not_found) {

@@ -50,18 +50,27 @@ void xendit_call_init(struct payments *p, struct outbound_call *call, const char
 bool xendit_refused(const struct outbound_call *call, enum err err);
 
 /* payments.c: keeps what the provider has sent and finds the invoice that `report` names: the columns of
- * apply_take_row. `body` and the report's texts live until `done`. As gather_add. */
+ * invoice_take_row. `body` and the report's texts live until `done`. As gather_add. */
 enum err payments_take(struct payments *p, struct gathered *g, const struct report *report, struct str body,
                        void (*done)(struct gathered *g, enum err err, const struct db_result *r, int row), void *arg);
+
+/* An invoice as it was read. */
+struct invoice {
+    int64_t id, user, amount, wallet;   /* wallet: account id, 0: none */
+    struct str wallet_status, external_id, description, name;
+    enum invoice_status status;
+};
+
+/* Reads the columns that all statements which find invoices begin with: id, user, amount, status, wallet, wallet's
+ * status, external_id, description, name. The texts go into the arena. */
+void invoice_take_row(struct invoice *invoice, struct arena *arena, const struct db_result *r, int row);
 
 /* apply.c: brings what a provider says about an invoice into the tables, once. */
 struct apply {
     /* Set by the caller; lives, with what it points to, until `done`. */
     struct payments *payments;
     struct arena *arena;
-    int64_t invoice, user, amount, wallet;      /* wallet: account id, 0: none */
-    struct str wallet_status, external_id, description, name;
-    enum invoice_status now;                    /* as it was read */
+    struct invoice invoice;
     struct report report;
     void (*done)(struct apply *a, enum err err);
     void *arg;
@@ -70,9 +79,6 @@ struct apply {
     bool changed;
     struct posting posting;
 };
-/* Reads the columns that all statements which find invoices for this begin with: id, user, amount, status, wallet,
- * wallet's status, external_id, description, name; into the arena. */
-void apply_take_row(struct apply *a, const struct db_result *r, int row);
 /* OK: done comes once, later: OK; ERR_UNAVAILABLE, ERR_UNCERTAIN …: not known to be done, to be asked again.
  * *nothing: there is nothing to do, done does not come. Another err: it could not be begun. */
 enum err apply_start(struct apply *a, bool *nothing);

@@ -81,7 +81,7 @@ static void on_taken(struct gathered *g, enum err err, const struct db_result *r
         reply_error(act->req, 404, "Invoice Not Found");
         return;
     }
-    apply_take_row(&act->apply, r, row);
+    invoice_take_row(&act->apply.invoice, act->apply.arena, r, row);
     err = apply_start(&act->apply, &nothing);
     if (err != OK) reply_err(act->req, err);
     else if (nothing) reply_invoice(act->req);

@@ -21,14 +21,21 @@
 enum { PARALLEL_MAX = 20, PARALLEL_FEW = 5 };
 enum { PAGE = 1000, ROW_MAX = 50, PERIOD_S = 2 * 60 * 60, LOOK_AGAIN_MS = 60 * 1000 };
 
+/* An open invoice of a page. */
+struct open_invoice {
+    struct invoice invoice;
+    struct str invoice_id;     /* the provider's */
+    bool expired;              /* by the sandbox's clock */
+};
+
+/* One that is being asked for; used again and again, for its memory is large and stays warm so. */
 struct checking {
-    struct list link;
+    struct list link;          /* while idle */
     struct sync *sync;
     struct arena arena;
     struct apply apply;
     struct outbound_call call;
-    struct str invoice_id;
-    bool expired;              /* by the sandbox's clock */
+    const struct open_invoice *open;
 };
 
 struct sync {
@@ -37,7 +44,11 @@ struct sync {
     struct wheel_timer timer;
     enum { SYNC_IDLE, SYNC_CLAIMING, SYNC_READING, SYNC_ASKING, SYNC_RELEASING } state;
     struct arena arena;        /* of a statement */
-    struct list waiting;       /* of the page, not asked yet */
+    struct arena page_arena;
+    struct open_invoice *page;
+    int page_count, page_next; /* the first not asked for yet */
+    struct checking checking[PARALLEL_MAX];
+    struct list idle;
     int under_way, failures_in_a_row;
     bool last_page, asked;     /* asked: not by the clock */
     int64_t after, checked, updated, failed;
@@ -70,6 +81,7 @@ static void be_idle(struct sync *s, enum err err)
     s->state = SYNC_IDLE;
     s->done = NULL;
     arena_fini(&s->arena);
+    arena_fini(&s->page_arena);
     if (done) done(s->arg, err, s->checked, s->updated);
     if (s->closing) turn_defer(&s->app->turn, &s->close_item);
 }
@@ -107,13 +119,6 @@ static void finish(struct sync *s)
 static void read_page(struct sync *s);
 static void ask_more(struct sync *s);
 
-static void free_checking(struct checking *c)
-{
-    list_unlink(&c->link);
-    arena_fini(&c->arena);
-    mem_free(c);
-}
-
 static void checked(struct checking *c, bool failed)
 {
     struct sync *s = c->sync;
@@ -122,7 +127,8 @@ static void checked(struct checking *c, bool failed)
     s->updated += c->apply.changed;
     s->failed += failed;
     s->failures_in_a_row = failed ? s->failures_in_a_row + 1 : 0;
-    free_checking(c);
+    arena_fini(&c->arena);
+    list_append(&s->idle, &c->link);
     turn_defer(&s->app->turn, &s->go_on);
 }
 
@@ -145,49 +151,43 @@ static void on_answer(struct outbound_call *call, enum err err)
     struct checking *c = call->arg;
     struct str body = arena_str(&c->arena, buf_view(&call->answer));
     bool good = err == OK && call->status == 200 && report_parse(body, &c->arena, &c->apply.report) == OK &&
-                str_eq(c->apply.report.external_id, c->apply.external_id);
+                str_eq(c->apply.report.external_id, c->apply.invoice.external_id);
     if (good) {
         apply(c);
         return;
     }
     if (err != ERR_CLOSED) {
-        log_warn("payments", "not_checked", "invoice=%.*s err=%s status=%d", STR_FMT(c->invoice_id),
+        log_warn("payments", "not_checked", "invoice=%.*s err=%s status=%d", STR_FMT(c->open->invoice_id),
                  err_info(err)->name, call->status);
     }
     checked(c, true);
 }
 
-static void ask(struct checking *c)
+static void ask(struct sync *s, const struct open_invoice *open)
 {
-    struct sync *s = c->sync;
+    struct checking *c = list_entry(list_shift(&s->idle), struct checking, link);
+    c->open = open;
+    c->apply.invoice = open->invoice;
+    c->apply.changed = false;
     s->under_way++;
     if (!payments_at_xendit(s->payments)) {
         c->apply.report = (struct report){ .has_status = true, .amount = -1, .paid_amount = -1, .paid_us = INT64_MIN,
-                                           .status = c->expired ? INVOICE_EXPIRED : INVOICE_PENDING };
+                                           .status = open->expired ? INVOICE_EXPIRED : INVOICE_PENDING };
         apply(c);
         return;
     }
-    struct str path = arena_printf(&c->arena, "/v2/invoices/%.*s", STR_FMT(c->invoice_id));
+    struct str path = arena_printf(&c->arena, "/v2/invoices/%.*s", STR_FMT(open->invoice_id));
     xendit_call_init(s->payments, &c->call, "GET", path, on_answer, c);
     if (outbound_start(s->app->outbound, &c->call) != OK) checked(c, true);
-}
-
-static void give_up_page(struct sync *s)
-{
-    struct list *link;
-    while ((link = list_first(&s->waiting))) free_checking(list_entry(link, struct checking, link));
 }
 
 static void ask_more(struct sync *s)
 {
     if (s->state != SYNC_ASKING) return;
     bool enough = s->closing || s->failures_in_a_row >= ROW_MAX;
-    if (enough) give_up_page(s);
+    if (enough) s->page_next = s->page_count;
     if (s->under_way > PARALLEL_FEW) return;   /* in waves: their answers come together, too, and wake us up once */
-    while (s->under_way < PARALLEL_MAX && !list_empty(&s->waiting)) {
-        struct checking *c = list_entry(list_shift(&s->waiting), struct checking, link);
-        ask(c);
-    }
+    while (s->under_way < PARALLEL_MAX && s->page_next < s->page_count) ask(s, &s->page[s->page_next++]);
     if (s->under_way) return;
     if (!enough && s->failures_in_a_row >= ROW_MAX) enough = true;
     if (enough && !s->closing) log_error("payments", "sync_given_up", "failures=%d", s->failures_in_a_row);
@@ -202,18 +202,21 @@ static void on_go_on(struct turn_item *item)
 
 /* Pages --------------------------------------------------------------------------------------------------- */
 
-static void take_row(struct sync *s, const struct db_result *r, int row)
+static void take_page(struct sync *s, const struct db_result *r)
 {
-    struct checking *c = mem_new(struct checking);
-    c->sync = s;
-    arena_init(&c->arena);
-    c->apply.payments = s->payments;
-    c->apply.arena = &c->arena;
-    apply_take_row(&c->apply, r, row);
-    c->invoice_id = arena_str(&c->arena, db_cell(r, row, 9));
-    c->expired = db_cell_bool(r, row, 10);
-    list_append(&s->waiting, &c->link);
-    s->after = c->apply.invoice;
+    arena_fini(&s->page_arena);
+    s->page_next = 0;
+    s->page_count = db_rows(r);
+    s->last_page = s->page_count < PAGE;
+    if (s->page_count == 0) return;
+    s->page = arena_raw(&s->page_arena, (size_t) s->page_count * sizeof *s->page);
+    for (int i = 0; i < s->page_count; i++) {
+        struct open_invoice *open = &s->page[i];
+        invoice_take_row(&open->invoice, &s->page_arena, r, i);
+        open->invoice_id = arena_str(&s->page_arena, db_cell(r, i, 9));
+        open->expired = db_cell_bool(r, i, 10);
+    }
+    s->after = s->page[s->page_count - 1].invoice.id;
 }
 
 static void give_up(struct sync *s, enum err err)
@@ -231,8 +234,7 @@ static void on_page(void *arg, enum err err, const struct db_result *r)
         give_up(s, err);
         return;
     }
-    for (int i = 0; i < db_rows(r); i++) take_row(s, r, i);
-    s->last_page = db_rows(r) < PAGE;
+    take_page(s, r);
     s->state = SYNC_ASKING;
     turn_defer(&s->app->turn, &s->go_on);
 }
@@ -312,6 +314,7 @@ static void on_close(struct turn_item *item)
     void *arg = s->closed_arg;
     turn_cancel(&s->go_on);
     arena_fini(&s->arena);
+    arena_fini(&s->page_arena);
     mem_free(s);
     closed(arg);
 }
@@ -327,13 +330,24 @@ void sync_close(struct sync *s, void (*closed)(void *arg), void *arg)
     else turn_defer(&s->app->turn, &s->go_on);
 }
 
+static void init_checking(struct sync *s, struct checking *c)
+{
+    c->sync = s;
+    arena_init(&c->arena);
+    c->apply.payments = s->payments;
+    c->apply.arena = &c->arena;
+    list_append(&s->idle, &c->link);
+}
+
 struct sync *sync_new(struct payments *p)
 {
     struct sync *s = mem_new(struct sync);
     s->payments = p;
     s->app = p->app;
     arena_init(&s->arena);
-    list_init(&s->waiting);
+    arena_init(&s->page_arena);
+    list_init(&s->idle);
+    for (int i = 0; i < PARALLEL_MAX; i++) init_checking(s, &s->checking[i]);
     turn_item_init(&s->close_item, on_close);
     turn_item_init(&s->go_on, on_go_on);
     wheel_timer_init(&s->timer, on_time);

@@ -284,16 +284,23 @@ describe('USR-44, the synchronisation', () => {
     await other.stop();
   });
 
-  test('asks for many at once, and not for all', async () => {
-    const ada = await register(server);
+  /** `n` open invoices of a new person, which the provider does not know yet. */
+  async function openInvoices(name, n) {
+    const person = await register(server);
     await execute(server.database, `INSERT INTO payment_invoices
       (invoice_id, external_id, user_id, amount, description, provider)
-      SELECT 'many-' || n, 'many-' || n, u.id, 100, 'x', 'xendit' FROM generate_series(1, 2000) n, users u
-      WHERE u.email = '${ada.email}'`);
-    for (let n = 1; n <= 2000; n++) {
-      const id = `many-${n}`;
-      xendit.invoices.set(id, { id, external_id: id, status: n % 2 ? 'PAID' : 'EXPIRED', amount: 1, paid_amount: 1 });
-    }
+      SELECT '${name}-' || n, '${name}-' || n, u.id, 100, 'x', 'xendit' FROM generate_series(1, ${n}) n, users u
+      WHERE u.email = '${person.email}'`);
+    return person;
+  }
+
+  function atProvider(id, status) {
+    xendit.invoices.set(id, { id, external_id: id, status, amount: 1, paid_amount: 1 });
+  }
+
+  test('asks for many at once, and not for all', async () => {
+    const ada = await openInvoices('many', 2000);
+    for (let n = 1; n <= 2000; n++) atProvider(`many-${n}`, n % 2 ? 'PAID' : 'EXPIRED');
     Object.assign(xendit, { latency: 20 });
     xendit.provider.most = 0;
     const [reply, stalls] = await Promise.all([run(), stallsWhile(server, 50)]);
@@ -304,12 +311,18 @@ describe('USR-44, the synchronisation', () => {
     assert.equal(await balance(ada), 1000);
   });
 
+  test('counts what has changed, not what it could not learn', async () => {
+    const ada = await openInvoices('some', 60);
+    for (let n = 1; n <= 30; n++) atProvider(`some-${n}`, 'PAID');
+    const reply = await run();
+    assert.equal(reply.json?.data.updated, 30, reply.text);
+    assert.equal(await balance(ada), 30);
+    assert.equal((await run()).json.data.updated, 0);
+    await execute(server.database, `DELETE FROM payment_invoices WHERE external_id LIKE 'some-%' AND status = 'PENDING'`);
+  });
+
   test('leaves a provider alone that only fails', async () => {
-    const ada = await register(server);
-    await execute(server.database, `INSERT INTO payment_invoices
-      (invoice_id, external_id, user_id, amount, description, provider)
-      SELECT 'lost-' || n, 'lost-' || n, u.id, 100, 'x', 'xendit' FROM generate_series(1, 1000) n, users u
-      WHERE u.email = '${ada.email}'`);
+    await openInvoices('lost', 1000);
     const before_ = xendit.provider.calls.length;
     const reply = await during('broken', () => run());
     assert.equal(reply.status, 200, reply.text);

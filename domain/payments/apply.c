@@ -65,7 +65,8 @@ static void attach_paid(struct apply *a)
 static void attach_receipt(struct apply *a)
 {
     struct mail_text mail = mail_text_receipt(a->arena, a->invoice.name, str_from(a->payments->app->settings->currency),
-                                              a->posting.legs[0].amount, a->invoice.description, a->invoice.external_id);
+                                              a->posting.legs[0].amount, a->invoice.description,
+                                              a->invoice.external_id);
     struct attached *row = &a->posting.attached[a->posting.attached_count++];
     *row = (struct attached){ .sql = &sql_payments_receipt, .field_count = RECEIPT_FIELDS };
     row->fields[RECEIPT_USER] = payments_number(a->arena, a->invoice.user);
@@ -116,7 +117,8 @@ static bool is_held(const struct apply *a)
 {
     struct str ours = str_from(a->payments->app->settings->currency), theirs = a->report.currency;
     if (!theirs.p || str_eq_nocase(theirs, ours)) return false;
-    log_error("payments", "held", "invoice=%.*s why=currency currency=%s", STR_FMT(a->invoice.external_id), LOG_STR(theirs));
+    log_error("payments", "held", "invoice=%.*s why=currency currency=%s", STR_FMT(a->invoice.external_id),
+              LOG_STR(theirs));
     return true;
 }
 

@@ -318,7 +318,8 @@ describe('USR-44, the synchronisation', () => {
     assert.equal(reply.json?.data.updated, 30, reply.text);
     assert.equal(await balance(ada), 30);
     assert.equal((await run()).json.data.updated, 0);
-    await execute(server.database, `DELETE FROM payment_invoices WHERE external_id LIKE 'some-%' AND status = 'PENDING'`);
+    await execute(server.database,
+      `DELETE FROM payment_invoices WHERE external_id LIKE 'some-%' AND status = 'PENDING'`);
   });
 
   test('leaves a provider alone that only fails', async () => {

@@ -50,7 +50,7 @@ struct sync {
     struct checking checking[PARALLEL_MAX];
     struct list idle;
     int under_way, failures_in_a_row;
-    bool last_page, asked;     /* asked: not by the clock */
+    bool asked;                /* not by the clock */
     int64_t after, checked, updated, failed;
     int64_t slot;              /* the regular time it is for, seconds since 1970 */
     uint64_t started_ms;
@@ -124,7 +124,7 @@ static void checked(struct checking *c, bool failed)
     struct sync *s = c->sync;
     s->under_way--;
     s->checked++;
-    s->updated += c->apply.changed;
+    if (!failed) s->updated += c->apply.changed;
     s->failed += failed;
     s->failures_in_a_row = failed ? s->failures_in_a_row + 1 : 0;
     arena_fini(&c->arena);
@@ -168,7 +168,6 @@ static void ask(struct sync *s, const struct open_invoice *open)
     struct checking *c = list_entry(list_shift(&s->idle), struct checking, link);
     c->open = open;
     c->apply.invoice = open->invoice;
-    c->apply.changed = false;
     s->under_way++;
     if (!payments_at_xendit(s->payments)) {
         c->apply.report = (struct report){ .has_status = true, .amount = -1, .paid_amount = -1, .paid_us = INT64_MIN,
@@ -191,7 +190,7 @@ static void ask_more(struct sync *s)
     if (s->under_way) return;
     if (!enough && s->failures_in_a_row >= ROW_MAX) enough = true;
     if (enough && !s->closing) log_error("payments", "sync_given_up", "failures=%d", s->failures_in_a_row);
-    if (enough || s->last_page) finish(s);
+    if (enough || s->page_count < PAGE) finish(s);
     else read_page(s);
 }
 
@@ -207,7 +206,6 @@ static void take_page(struct sync *s, const struct db_result *r)
     arena_fini(&s->page_arena);
     s->page_next = 0;
     s->page_count = db_rows(r);
-    s->last_page = s->page_count < PAGE;
     if (s->page_count == 0) return;
     s->page = arena_raw(&s->page_arena, (size_t) s->page_count * sizeof *s->page);
     for (int i = 0; i < s->page_count; i++) {
@@ -313,8 +311,6 @@ static void on_close(struct turn_item *item)
     void (*closed)(void *arg) = s->closed;
     void *arg = s->closed_arg;
     turn_cancel(&s->go_on);
-    arena_fini(&s->arena);
-    arena_fini(&s->page_arena);
     mem_free(s);
     closed(arg);
 }

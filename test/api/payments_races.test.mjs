@@ -7,6 +7,7 @@ import { after, before, test } from 'node:test';
 import { api } from '../lib/client.mjs';
 import { root } from '../lib/paths.mjs';
 import { audit, register } from '../lib/people.mjs';
+import { openInvoices } from '../lib/payments.mjs';
 import { execute, query } from '../lib/pg.mjs';
 import { startServer } from '../lib/server.mjs';
 import { until } from '../lib/wait.mjs';
@@ -36,10 +37,7 @@ const leaseIsOver = () => execute(server.database, "UPDATE jobs SET leased_till 
 
 /** Open ones of the person's; the provider knows them as expired. */
 async function makeInvoices(who, name) {
-  await execute(server.database, `INSERT INTO payment_invoices
-    (invoice_id, external_id, user_id, amount, description, provider, expiry_date)
-    SELECT '${name}-' || n, '${name}-' || n, u.id, 100, 'x', 'xendit', now()
-    FROM generate_series(1, ${INVOICES}) AS n, users u WHERE u.email = '${who.email}'`);
+  await openInvoices(server, who, name, INVOICES, 'now()');
   const ids = Array.from({ length: INVOICES }, (_, n) => `${name}-${n + 1}`);
   for (const id of ids) xendit.invoices.set(id, { id, external_id: id, status: 'EXPIRED', amount: 1 });
   return ids;

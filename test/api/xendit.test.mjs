@@ -5,6 +5,7 @@ import { randomUUID } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
 import { api } from '../lib/client.mjs';
 import { audit, register } from '../lib/people.mjs';
+import { openInvoices } from '../lib/payments.mjs';
 import { execute, query } from '../lib/pg.mjs';
 import { stallsWhile } from '../lib/provider.mjs';
 import { startServer } from '../lib/server.mjs';
@@ -284,22 +285,13 @@ describe('USR-44, the synchronisation', () => {
     await other.stop();
   });
 
-  /** `n` open invoices of a new person, which the provider does not know yet. */
-  async function openInvoices(name, n) {
-    const person = await register(server);
-    await execute(server.database, `INSERT INTO payment_invoices
-      (invoice_id, external_id, user_id, amount, description, provider)
-      SELECT '${name}-' || n, '${name}-' || n, u.id, 100, 'x', 'xendit' FROM generate_series(1, ${n}) n, users u
-      WHERE u.email = '${person.email}'`);
-    return person;
-  }
-
   function atProvider(id, status) {
     xendit.invoices.set(id, { id, external_id: id, status, amount: 1, paid_amount: 1 });
   }
 
   test('asks for many at once, and not for all', async () => {
-    const ada = await openInvoices('many', 2000);
+    const ada = await register(server);
+    await openInvoices(server, ada, 'many', 2000);
     for (let n = 1; n <= 2000; n++) atProvider(`many-${n}`, n % 2 ? 'PAID' : 'EXPIRED');
     Object.assign(xendit, { latency: 20 });
     xendit.provider.most = 0;
@@ -312,7 +304,8 @@ describe('USR-44, the synchronisation', () => {
   });
 
   test('counts what has changed, not what it could not learn', async () => {
-    const ada = await openInvoices('some', 60);
+    const ada = await register(server);
+    await openInvoices(server, ada, 'some', 60);
     for (let n = 1; n <= 30; n++) atProvider(`some-${n}`, 'PAID');
     const reply = await run();
     assert.equal(reply.json?.data.updated, 30, reply.text);
@@ -323,7 +316,7 @@ describe('USR-44, the synchronisation', () => {
   });
 
   test('leaves a provider alone that only fails', async () => {
-    await openInvoices('lost', 1000);
+    await openInvoices(server, await register(server), 'lost', 1000);
     const before_ = xendit.provider.calls.length;
     const reply = await during('broken', () => run());
     assert.equal(reply.status, 200, reply.text);

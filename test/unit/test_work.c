@@ -3,6 +3,7 @@
 #include "core/work.h"
 
 #include <check.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -12,6 +13,7 @@ struct item {
     struct work work;
     bool ran;
     int niceness;              /* of the thread it ran on */
+    int processors, processor; /* how many that thread may use; the one it did */
     int done;                  /* how often */
     enum err err;
     int order;                 /* the place among all that ended */
@@ -33,12 +35,20 @@ static struct gate gate;
 static struct item items[8];
 static int ended;
 
+static int processors(void)
+{
+    cpu_set_t set;
+    return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 0;
+}
+
 static void run(struct work *w)
 {
     struct item *item = list_entry(w, struct item, work);
     uv_mutex_lock(&item->gate->mutex);
     item->ran = true;
     item->niceness = getpriority(PRIO_PROCESS, (id_t) syscall(SYS_gettid));
+    item->processors = processors();
+    item->processor = sched_getcpu();
     item->gate->inside++;
     if (item->gate->inside > item->gate->inside_most) item->gate->inside_most = item->gate->inside;
     uv_cond_broadcast(&item->gate->changed);
@@ -209,6 +219,47 @@ START_TEST(a_worker_lets_others_go_first)
 }
 END_TEST
 
+/* Returns how many are left. */
+static int leave_processors(int count)
+{
+    cpu_set_t set;
+    ck_assert_int_eq(sched_getaffinity(0, sizeof set, &set), 0);
+    for (int i = CPU_SETSIZE; CPU_COUNT(&set) > count; i--) CPU_CLR(i - 1, &set);
+    ck_assert_int_eq(sched_setaffinity(0, sizeof set, &set), 0);
+    return processors();
+}
+
+START_TEST(with_few_processors_a_worker_works_on_the_loops)
+{
+    int all = leave_processors(2);
+    queue = work_queue_new_patient(&loop, 1);
+    struct work_queue *pool = work_queue_new(&loop, 1, 0);
+    ck_assert_int_eq(work_submit(queue, &items[0].work), OK);
+    ck_assert_int_eq(work_submit(pool, &items[1].work), OK);
+    gate_wait_inside(2);
+    ck_assert_int_eq(processors(), 1);
+    ck_assert_int_eq(items[0].processors, 1);
+    ck_assert_int_eq(items[0].processor, sched_getcpu());
+    ck_assert_int_eq(items[1].processors, all);   /* the pool's threads stay free */
+    gate_open();
+    run_loop();
+    ck_assert_int_eq(processors(), all);
+    work_queue_close(pool);
+}
+END_TEST
+
+START_TEST(with_many_processors_a_worker_works_on_any)
+{
+    int all = processors();
+    queue = work_queue_new_patient(&loop, 1);
+    ck_assert_int_eq(work_submit(queue, &items[0].work), OK);
+    gate_wait_inside(1);
+    ck_assert_int_eq(processors(), all);
+    ck_assert_int_eq(items[0].processors, all);
+    gate_open();
+}
+END_TEST
+
 static void submit_another(void)
 {
     ck_assert_int_eq(work_submit(queue, &items[1].work), OK);
@@ -245,6 +296,8 @@ int main(void)
     tcase_add_loop_test(tcase, closing_ends_the_waiting_and_waits_for_the_running, 0, 2);
     tcase_add_test(tcase, closing_takes_back_what_the_pool_has_not_begun);
     tcase_add_test(tcase, a_worker_lets_others_go_first);
+    tcase_add_test(tcase, with_few_processors_a_worker_works_on_the_loops);
+    if (processors() > 2) tcase_add_test(tcase, with_many_processors_a_worker_works_on_any);
     tcase_add_loop_test(tcase, done_may_submit_and_close, 0, 2);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);

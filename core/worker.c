@@ -3,6 +3,9 @@
 #include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -10,7 +13,7 @@
 #include "core/mem.h"
 #include "core/must.h"
 
-enum { NICENESS = 10, SLICE_NS = 100000, FEW_PROCESSORS = 2 };
+enum { NICENESS = 10, SLICE_NS = 100000, FEW_PROCESSORS = 2, HOLD_NS = 1000000000 };
 
 /* As the kernel has it (sched_setattr); glibc 2.36 has no name for it. */
 struct attributes {
@@ -27,25 +30,16 @@ struct worker {
     void (*done)(void *arg);
     void (*closed)(void *arg);
     void *arg, *closed_arg;
-    cpu_set_t processors;   /* of the loop, when it is not bound */
-    bool running, bound;    /* as the loop knows it; the loop is bound to one processor */
+    pid_t loop;             /* the thread of the loop, and the processors that it may use */
+    cpu_set_t processors;
+    uint64_t held_since;    /* 0: the loop is not held; the worker's thread alone uses it */
 
     uv_mutex_t mutex;   /* of what follows */
     uv_cond_t given;
     void (*run)(void *arg);
     void *run_arg;
-    int processor;      /* to work on; -1: any */
     bool is_over, ended;
 };
-
-/* Of the calling thread. What cannot be had is done without. */
-static void bind_to(int processor)
-{
-    cpu_set_t one;
-    CPU_ZERO(&one);
-    CPU_SET(processor, &one);
-    (void) sched_setaffinity(0, sizeof one, &one);
-}
 
 /* Waits for a piece; false at the end. */
 static bool take(struct worker *w, void (**run)(void *arg), void **arg)
@@ -54,9 +48,7 @@ static bool take(struct worker *w, void (**run)(void *arg), void **arg)
     while (!w->run && !w->ended) uv_cond_wait(&w->given, &w->mutex);
     *run = w->run;
     *arg = w->run_arg;
-    int processor = w->processor;
     uv_mutex_unlock(&w->mutex);
-    if (*run && processor >= 0) bind_to(processor);
     return *run != NULL;
 }
 
@@ -70,6 +62,43 @@ static void let_others_go_first(void)
         (void) setpriority(PRIO_PROCESS, (id_t) syscall(SYS_gettid), NICENESS);
 }
 
+/* Where the loop is, or was when it went to sleep: the 39th field of its stat; -1: not to be told. */
+static int processor_of_loop(const struct worker *w)
+{
+    enum { STATE = 3, PROCESSOR = 39 };
+    char path[64], text[1024];
+    snprintf(path, sizeof path, "/proc/self/task/%d/stat", (int) w->loop);
+    FILE *f = fopen(path, "re");
+    size_t n = f ? fread(text, 1, sizeof text - 1, f) : 0;
+    if (f) fclose(f);
+    text[n] = 0;
+    char *at = strrchr(text, ')');   /* the second field is a name, with whatever in it */
+    for (int i = STATE - 1; at && i < PROCESSOR; i++) at = strchr(at + 1, ' ');
+    return at ? (int) strtol(at, NULL, 10) : -1;
+}
+
+/* Where there are few processors, work shares the loop's, and the loop stays there meanwhile. Else a loop that wakes up
+ * and finds its processor taken is often put behind the database that has woken it, for milliseconds; a low priority of
+ * the work, down to SCHED_IDLE, does not prevent that. (Two processors, Linux 6.18, a transfer's p99 beside log-ins:
+ * 9 ms without this, 5 ms with it; 4 ms with no log-ins.) */
+static void hold_loop(struct worker *w)
+{
+    cpu_set_t one;
+    int processor = CPU_COUNT(&w->processors) == FEW_PROCESSORS ? processor_of_loop(w) : -1;
+    if (w->held_since || processor < 0 || processor >= CPU_SETSIZE) return;
+    CPU_ZERO(&one);
+    CPU_SET(processor, &one);
+    (void) sched_setaffinity(0, sizeof one, &one);
+    (void) sched_setaffinity(w->loop, sizeof one, &one);
+    w->held_since = uv_hrtime();
+}
+
+static void let_loop_go(struct worker *w)
+{
+    if (w->held_since) (void) sched_setaffinity(w->loop, sizeof w->processors, &w->processors);
+    w->held_since = 0;
+}
+
 /* Twice as long as it has worked, so that most of the time nobody meets it. */
 static void rest(struct worker *w, uint64_t worked_ns)
 {
@@ -80,6 +109,14 @@ static void rest(struct worker *w, uint64_t worked_ns)
     uv_mutex_unlock(&w->mutex);
 }
 
+static bool has_more(struct worker *w)
+{
+    uv_mutex_lock(&w->mutex);
+    bool more = w->run != NULL;
+    uv_mutex_unlock(&w->mutex);
+    return more;
+}
+
 static void live(void *arg)
 {
     struct worker *w = arg;
@@ -88,34 +125,20 @@ static void live(void *arg)
     let_others_go_first();
     while (take(w, &run, &run_arg)) {
         uint64_t began = uv_hrtime();
+        hold_loop(w);
         run(run_arg);
-        uint64_t ns = uv_hrtime() - began;
+        uint64_t now = uv_hrtime(), ns = now - began;
+        /* Under lasting work it may move now and then: its place may have become a bad one. */
+        if (now - w->held_since > HOLD_NS) let_loop_go(w);
         uv_mutex_lock(&w->mutex);
         w->run = NULL;
         w->is_over = true;
         uv_mutex_unlock(&w->mutex);
         uv_async_send(&w->ran);
         rest(w, ns);
+        if (!has_more(w)) let_loop_go(w);
     }
-}
-
-/* Where there are few processors, a piece shares the loop's, and the loop stays there meanwhile. Else a loop that wakes
- * up and finds its processor taken is often put behind the database that has woken it, for milliseconds; a low priority
- * of the piece, down to SCHED_IDLE, does not prevent that. (Two processors, Linux 6.18, a transfer's p99 beside
- * log-ins: 9 ms without this, 5 ms with it; 4 ms with no log-ins.) */
-static int hold_loop(struct worker *w)
-{
-    if (CPU_COUNT(&w->processors) != FEW_PROCESSORS) return -1;
-    int processor = sched_getcpu();
-    if (!w->bound && processor >= 0) bind_to(processor);
-    w->bound = processor >= 0;
-    return processor;
-}
-
-static void let_loop_go(struct worker *w)
-{
-    if (w->bound) (void) sched_setaffinity(0, sizeof w->processors, &w->processors);
-    w->bound = false;
+    let_loop_go(w);
 }
 
 static void on_ran(uv_async_t *async)
@@ -127,9 +150,7 @@ static void on_ran(uv_async_t *async)
     uv_mutex_unlock(&w->mutex);
     if (!is_over) return;
     uv_unref((uv_handle_t *) &w->ran);
-    w->running = false;
     w->done(w->arg);
-    if (!w->running) let_loop_go(w);   /* else what follows stays where this was */
 }
 
 static void nothing(uv_work_t *req)
@@ -155,6 +176,7 @@ struct worker *worker_new(uv_loop_t *loop, void (*done)(void *arg), void *arg)
     w->done = done;
     w->arg = arg;
     w->ran.data = w;
+    w->loop = (pid_t) syscall(SYS_gettid);
     if (sched_getaffinity(0, sizeof w->processors, &w->processors) != 0) CPU_ZERO(&w->processors);
     must(uv_mutex_init(&w->mutex) == 0 && uv_cond_init(&w->given) == 0);
     if (uv_thread_create(&w->thread, live, w) != 0) {
@@ -171,14 +193,11 @@ struct worker *worker_new(uv_loop_t *loop, void (*done)(void *arg), void *arg)
 
 void worker_run(struct worker *w, void (*run)(void *arg), void *arg)
 {
-    int processor = hold_loop(w);
-    w->running = true;
     uv_ref((uv_handle_t *) &w->ran);
     uv_mutex_lock(&w->mutex);
     must(!w->run && !w->is_over);
     w->run = run;
     w->run_arg = arg;
-    w->processor = processor;
     uv_cond_signal(&w->given);
     uv_mutex_unlock(&w->mutex);
 }

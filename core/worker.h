@@ -1,8 +1,8 @@
 /* A thread of its own that runs one piece of work at a time at a low priority, and rests twice as long as it has
  * worked: the scheduler lets everybody else go first, so that a processor that is busy with passwords or pictures is
  * not felt by those who wait for a reply. (A thread of libuv's pool could not be given back: raising a priority again
- * takes privileges.) With no more than two processors a piece shares the one that the loop's thread is on, which is
- * bound to it meanwhile. */
+ * takes privileges.) With two processors it works on the one that the loop's thread is on, which is bound to it
+ * meanwhile. */
 #pragma once
 
 #include <uv.h>

@@ -242,9 +242,11 @@ START_TEST(with_few_processors_a_worker_works_on_the_loops)
     ck_assert_int_eq(items[0].processor, sched_getcpu());
     ck_assert_int_eq(items[1].processors, all);   /* the pool's threads stay free */
     gate_open();
+    work_queue_close(pool);
+    work_queue_close(queue);
     run_loop();
     ck_assert_int_eq(processors(), all);
-    work_queue_close(pool);
+    queue = work_queue_new(&loop, 1, 0);
 }
 END_TEST
 

@@ -235,6 +235,7 @@ START_TEST(with_few_processors_a_worker_works_on_the_loops)
     queue = work_queue_new_patient(&loop, 1);
     struct work_queue *pool = work_queue_new(&loop, 1, 0);
     ck_assert_int_eq(work_submit(queue, &items[0].work), OK);
+    gate_wait_inside(1);
     ck_assert_int_eq(work_submit(pool, &items[1].work), OK);
     gate_wait_inside(2);
     ck_assert_int_eq(processors(), 1);

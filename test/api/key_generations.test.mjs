@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, before, test } from 'node:test';
-import { holding } from '../lib/blocked.mjs';
+import { blocked, holding } from '../lib/blocked.mjs';
 import { api } from '../lib/client.mjs';
 import { execute, query } from '../lib/pg.mjs';
 import { audit, balanceOf, customer, systemUser, transfer } from '../lib/people.mjs';
@@ -110,6 +110,36 @@ test('a generation stays open while a key may still be added to it', async () =>
   await close();
   await assert.rejects(execute(first.database, "SELECT ledger_keys(max(number) - 1, '{}') FROM key_generation"),
     /TL004|is closed/);
+});
+
+// A sequence tells the number of the open generation at once: it may say more than the table, never less.
+const TOLD = 'SELECT last_value FROM key_generation_open';
+
+test('a generation whose closing came to nothing stays open', async () => {
+  const number = Number(await execute(first.database, TOLD));
+  const held = await holding(first.database, CLOSE);
+  const using = used(second);
+  try {
+    await blocked(first.database, 'WITH moved');
+  } finally {
+    await held.end();
+  }
+  const key = await using;
+  assert.equal(Number(await execute(first.database, TOLD)), number + 1);
+  await used(first);
+  await remembered([first, second], key);
+  await close();
+  assert.equal(Number(await execute(first.database, TOLD)), number + 1);
+  await remembered([first, second], key);
+});
+
+test('the sequence tells that no generation is open', async () => {
+  const number = Number(await execute(first.database, TOLD));
+  const nobody = 'UPDATE key_generation SET closed_at = now() WHERE closed_at IS NULL';
+  assert.match(await execute(first.database, `BEGIN; ${nobody}; ${TOLD}; ROLLBACK`), /^-1$/m);
+  await used(first);
+  await execute(first.database, 'UPDATE key_generation SET number = number WHERE closed_at IS NULL');
+  assert.equal(Number(await execute(first.database, TOLD)), number);
 });
 
 test('one key from everywhere is one transfer while generations are closed under it', async () => {

@@ -216,29 +216,35 @@ def commit_to_frame(bench):
     tally = bench.thousand()
     if not bench.full_rate:
         bench.full_rate = tally.turn("transfer")["rate"]
-    connections, log, ids = 256, os.path.join(bench.dir, "frames"), os.path.join(bench.dir, "streams")
-    pause = pause_at_half(connections, bench.full_rate)
     bench.db.stop()
     bench.db.start(track_commit_timestamp="on")
     try:
-        with tally, Wsload(bench, tally, tally.users, what="listen", hello=1, tokens=tally.file, log=log,
-                           warmup=bench.warmup, seconds=bench.seconds) as load:
-            tally_run = tally.wrk("transfer", bench.warmup + bench.seconds, connections, pause)
-            load.measured()
-        tally.write_streams(ids)
-        result = bench.db.sql(tally.database, file="frames.sql", temporary=[
-            ("frame (stream text, seq bigint, at_us bigint)", log), ("stream (stream text, account bigint)", ids)])
+        turns = [frames_at_half(bench, tally) for _ in range(bench.turns)]
     finally:
         bench.db.stop()
         bench.db.start()
+    share = 100 * median([rate for rate, _ in turns]) / bench.full_rate
+    yield Line(11, f"commit to frame at the client, p99 at {share:.0f} % of the maximum", "–", " ms",
+               [p99_us / 1000 for _, p99_us in turns], None, 5, 2, down=True, digits=2)
+
+
+def frames_at_half(bench, tally):
+    """Transfers a second, and the 99th percentile from commit to frame (us)."""
+    connections, log, ids = 256, os.path.join(bench.dir, "frames"), os.path.join(bench.dir, "streams")
+    pause = pause_at_half(connections, bench.full_rate)
+    bench.db.checkpoint()
+    with tally, Wsload(bench, tally, tally.users, what="listen", hello=1, tokens=tally.file, log=log,
+                       warmup=bench.warmup, seconds=bench.seconds) as load:
+        rate = tally.wrk("transfer", bench.warmup + bench.seconds, connections, pause)["rate"]
+        load.measured()
+    tally.write_streams(ids)
+    result = bench.db.sql(tally.database, file="frames.sql", temporary=[
+        ("frame (stream text, seq bigint, at_us bigint)", log), ("stream (stream text, account bigint)", ids)])
     count, known, p50, p99 = (float(x) for x in result.split("|"))
     bench.expect(count > 0 and count == known, f"{tally.name}: every frame is a committed transfer",
                  f"{known:.0f} of {count:.0f}")
-    say(f"{tally.name}: {tally_run['rate']:,.0f} transfers/s, {count:,.0f} frames, p50 {p50 / 1000:.2f} ms, "
-        f"p99 {p99 / 1000:.2f} ms")
-    share = 100 * tally_run["rate"] / bench.full_rate
-    yield Line(11, f"commit to frame at the client, p99 at {share:.0f} % of the maximum", "–", " ms",
-               [p99 / 1000], None, 5, 2, down=True, digits=2)
+    say(f"{tally.name}: {rate:,.0f} transfers/s, {count:,.0f} frames, p50 {p50 / 1000:.2f} ms, p99 {p99 / 1000:.2f} ms")
+    return rate, p99
 
 
 def one_client(bench):

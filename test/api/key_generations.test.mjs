@@ -112,7 +112,7 @@ test('a generation stays open while a key may still be added to it', async () =>
     /TL004|is closed/);
 });
 
-// A sequence tells the number of the open generation at once: it may say more than the table, never less.
+// A sequence tells the number of the open generation at once, also what is rolled back then; the table decides.
 const TOLD = 'SELECT last_value FROM key_generation_open';
 
 test('a generation whose closing came to nothing stays open', async () => {
